@@ -1,0 +1,99 @@
+"""The vocabulary: canonical class names, each dataset's own names and order, and the merges.
+
+Classes are matched by name, never by position: in FER2013's csv 4 is sad, in its folders sorted
+by name the fifth is neutral.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from keras_mer.errors import UserError, nearest
+
+#: Integer codes of fer2013.csv, 0 to 6.
+FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+#: Vote columns of FER+ (fer2013new.csv); `unknown` and `not-a-face` are no expressions.
+FERPLUS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+#: Integer codes of CK+'s `*_emotion.txt`, 0 to 7.
+CKPLUS = ("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise")
+#: Integer codes of ckextended.csv, 0 to 7.
+CKEXTENDED = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt")
+
+#: Named sets of classes, in the order in which a model's outputs stand.
+VOCABULARIES: dict[str, tuple[str, ...]] = {
+    "fer7": FER2013,
+    "fer8": (*FER2013, "contempt"),
+    "megc3": ("negative", "positive", "surprise"),
+    "casme5": ("happy", "disgust", "repression", "surprise", "others"),
+    "samm5": ("angry", "contempt", "happy", "surprise", "others"),
+}
+
+_ALIASES = {
+    "anger": "angry",
+    "angry": "angry",
+    "contempt": "contempt",
+    "contemptuous": "contempt",
+    "disgust": "disgust",
+    "disgusted": "disgust",
+    "fear": "fear",
+    "fearful": "fear",
+    "afraid": "fear",
+    "happy": "happy",
+    "happiness": "happy",
+    "joy": "happy",
+    "sad": "sad",
+    "sadness": "sad",
+    "surprise": "surprise",
+    "surprised": "surprise",
+    "neutral": "neutral",
+    "negative": "negative",
+    "positive": "positive",
+    "repression": "repression",
+    "other": "others",
+    "others": "others",
+}
+
+
+def canonical(name: str) -> str:
+    """The canonical class name of a dataset's own word, e.g. ``"Happiness"`` -> ``"happy"``.
+
+    Raises:
+        UserError: for a word that names no class.
+    """
+    word = name.strip().lower()
+    if word not in _ALIASES:
+        known = sorted(set(_ALIASES.values()))
+        raise UserError(
+            f"unknown class '{name}'{nearest(word, _ALIASES)}; expected one of {', '.join(known)}"
+        )
+    return _ALIASES[word]
+
+
+def is_emotion(name: str) -> bool:
+    """Whether `canonical` knows the word."""
+    return name.strip().lower() in _ALIASES
+
+
+def vocabulary(spec: str | Iterable[str]) -> tuple[str, ...]:
+    """The classes of a named vocabulary (``"fer7"``), or of a list of class names.
+
+    Raises:
+        UserError: for an unknown vocabulary, an unknown class or a class given twice.
+    """
+    if isinstance(spec, str):
+        if spec not in VOCABULARIES:
+            raise UserError(
+                f"unknown vocabulary '{spec}'{nearest(spec, VOCABULARIES)}; "
+                f"expected one of {', '.join(VOCABULARIES)} or a list of classes"
+            )
+        return VOCABULARIES[spec]
+    classes = tuple(canonical(name) for name in spec)
+    if len(set(classes)) != len(classes):
+        raise UserError(f"a class stands twice in {', '.join(classes)}")
+    return classes
+
+
+def check_same_classes(expected: Sequence[str], got: Sequence[str], *, where: str) -> None:
+    """Raise a `UserError` unless both lists name the same classes in the same order."""
+    if list(expected) != list(got):
+        raise UserError(
+            f"{where}: expected the classes {', '.join(expected)}; got {', '.join(got)}"
+        )

@@ -1,0 +1,106 @@
+"""Image files to uint8 arrays and back, with OpenCV."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from keras_mer.errors import UserError
+from keras_mer.files import replacing
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+
+# A decoder fills what a truncated file lacks with grey; the end marker tells.
+_END_MARKERS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
+
+
+def decode(data: bytes, name: str = "image") -> np.ndarray:
+    """Decode an image file's bytes to uint8, shape (height, width) or (height, width, 3) BGR.
+
+    16-bit images are scaled to 8 bits, alpha is laid over white, EXIF rotation is applied.
+
+    Raises:
+        UserError: naming `name`, for an empty, truncated or non-image file.
+    """
+    if not data:
+        raise UserError(f"{name}: empty file (0 bytes)")
+    end = _END_MARKERS.get(bytes(data[:2]))
+    if end is not None and end not in data[-64:] and end not in data[len(data) // 2 :]:
+        raise UserError(f"{name}: truncated image (no end marker after {len(data)} bytes)")
+    buffer = np.frombuffer(data, np.uint8)
+    try:
+        image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
+        if image is not None and image.ndim == 3 and image.shape[2] == 3:
+            image = cv2.imdecode(buffer, cv2.IMREAD_COLOR)  # unlike UNCHANGED, heeds EXIF
+    except cv2.error as error:
+        raise UserError(f"{name}: not a readable image ({error.err})") from None
+    if image is None:
+        raise UserError(f"{name}: not an image OpenCV can read ({len(data)} bytes)")
+    return to_uint8(image)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Scale any image array OpenCV decodes to uint8, without its alpha channel."""
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        peak = 1.0 if image.size == 0 or float(np.nanmax(image)) <= 1.0 else 255.0
+        image = np.clip(np.nan_to_num(image) * (255.0 / peak), 0, 255).astype(np.uint8)
+    if image.ndim == 3 and image.shape[2] == 4:
+        alpha = image[..., 3:].astype(np.float32) / 255
+        image = (image[..., :3] * alpha + 255 * (1 - alpha) + 0.5).astype(np.uint8)
+    if image.ndim == 3 and image.shape[2] in (1, 2):
+        image = image[..., 0]
+    return np.ascontiguousarray(image)
+
+
+def read(path: str | os.PathLike) -> np.ndarray:
+    """Read an image file: see `decode`.
+
+    Raises:
+        UserError: for a missing, empty, truncated or non-image file.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    return decode(data, str(path))
+
+
+def write(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Write a uint8 grey or BGR image, whole or not at all; the suffix chooses the format."""
+    done, data = cv2.imencode(Path(path).suffix, image)
+    if not done:
+        raise UserError(f"{path}: OpenCV cannot write this format")
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.tobytes())
+
+
+def convert(image: np.ndarray, channels: int) -> np.ndarray:
+    """Grey (height, width, 1) or BGR (height, width, 3) from a uint8 image of either kind.
+
+    Three equal channels come from a grey image; a colour image becomes grey by OpenCV's weights.
+    """
+    colour = image.ndim == 3 and image.shape[2] == 3
+    if channels == 1:
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if colour else image
+        return grey.reshape(*grey.shape[:2], 1)
+    return image if colour else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize a (h, w, c) uint8 image: by area when shrinking, bilinearly when growing."""
+    if image.shape[:2] == (height, width):
+        return image
+    shrink = image.shape[0] >= height and image.shape[1] >= width
+    out = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+    )
+    return out.reshape(height, width, -1)
+
+
+def prepare(image: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
+    """Convert and resize to a model's input: uint8 (height, width, channels), RGB for 3."""
+    out = resize(convert(image, channels), height, width)
+    return out[..., ::-1] if channels == 3 else out
