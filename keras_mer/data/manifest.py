@@ -88,7 +88,9 @@ class Manifest:
         """
         part = self.where(lambda s: s.split == split)
         if not part.samples:
-            has = ", ".join(f"{k or 'no split'} {n}" for k, n in sorted(self.counts("split").items()))
+            has = ", ".join(
+                f"{k or 'no split'} {n}" for k, n in sorted(self.counts("split").items())
+            )
             raise UserError(f"the manifest has no sample in split '{split}'; it has {has}")
         missing = [c for c in self.classes if c not in part.counts("label")]
         if missing:

@@ -1,0 +1,169 @@
+"""Where a manifest's paths lead: image files, archive members and rows of a csv of pixels."""
+
+import contextlib
+import csv
+import io
+import re
+import tarfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from lzma import LZMAError
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from keras_mer.errors import UserError
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+#: FER2013 and the datasets that copy its csv hold faces of 48x48 grey pixels.
+SIDE = 48
+
+_ARCHIVE = re.compile(rf"^(.+?(?:{'|'.join(map(re.escape, ARCHIVES))}))!(.+)$", re.IGNORECASE)
+_ROW = re.compile(r"^(.+\.csv)#(\d+)$", re.IGNORECASE)
+_JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError)
+
+
+class Address(NamedTuple):
+    """A manifest path taken apart: ``fer2013.zip!fer2013/fer2013.csv#17`` names all three.
+
+    Attributes:
+        file: a file on disk, relative to the manifest's root.
+        member: the file inside it when it is an archive, or ``""``.
+        row: the data row (from 0) when the file or member is a csv of pixels, or None.
+    """
+
+    file: str
+    member: str
+    row: int | None
+
+
+def parse(path: str) -> Address:
+    """Take a manifest path apart."""
+    in_csv = _ROW.match(path)
+    file, row = (in_csv[1], int(in_csv[2])) if in_csv else (path, None)
+    in_archive = _ARCHIVE.match(file)
+    return Address(*in_archive.groups(), row) if in_archive else Address(file, "", row)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the file's name ends like an archive that can be read."""
+    return path.name.lower().endswith(ARCHIVES)
+
+
+def names(place: Path) -> list[str]:
+    """Files under a folder or in an archive: relative, with forward slashes, sorted.
+
+    Hidden files and what operating systems leave behind are left out.
+    """
+    if place.is_dir():
+        found = (p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
+    else:
+        with _explaining(place):
+            if zipfile.is_zipfile(place):
+                with zipfile.ZipFile(place) as archive:
+                    found = [m.filename for m in archive.infolist() if not m.is_dir()]
+            else:
+                with tarfile.open(place) as archive:
+                    found = [m.name for m in archive if m.isfile()]
+    return sorted(name.removeprefix("./") for name in found if not _is_junk(name))
+
+
+def _is_junk(name: str) -> bool:
+    parts = [p for p in name.split("/") if p != "."]
+    return any(p.startswith(".") or p.lower() in _JUNK for p in parts)
+
+
+def read_members(archive: Path, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Bytes of the wanted members, in the archive's order: one pass, however it is compressed.
+
+    Raises:
+        UserError: for a broken archive, or a member that is not in it.
+    """
+    left = set(wanted)
+    with _explaining(archive):
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as file:
+                for member in file.namelist():
+                    if member.removeprefix("./") in left:
+                        left.discard(member.removeprefix("./"))
+                        yield member.removeprefix("./"), file.read(member)
+        else:
+            with tarfile.open(archive) as file:
+                for member in file:
+                    name = member.name.removeprefix("./")
+                    if name in left and member.isfile():
+                        left.discard(name)
+                        yield name, file.extractfile(member).read()
+    if left:
+        raise UserError(f"{archive}: no member {min(left)}")
+
+
+@contextlib.contextmanager
+def open_file(file: Path, member: str = "") -> Iterator[IO[bytes]]:
+    """Open a file, or a member of an archive, for reading its bytes in order."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_explaining(file))
+        if not member:
+            yield stack.enter_context(file.open("rb"))
+        elif zipfile.is_zipfile(file):
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            yield stack.enter_context(archive.open(member))
+        else:
+            archive = stack.enter_context(tarfile.open(file))
+            wanted = (m for m in archive if m.name.removeprefix("./") == member)
+            yield stack.enter_context(archive.extractfile(next(wanted)))
+
+
+@contextlib.contextmanager
+def _explaining(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN as error:
+        raise UserError(
+            f"{archive}: broken or cut-off archive ({error}); download it again"
+        ) from None
+    except FileNotFoundError:
+        raise UserError(f"{archive}: no such file") from None
+
+
+def read_csv(file: Path, member: str = "") -> Iterator[tuple[int, str, dict[str, str]]]:
+    """Rows of a csv as (row number from 0, ``"fer2013.csv row 17"``, column -> text).
+
+    Column names lose their blanks and case (``" pixels"`` -> ``"pixels"``); a row that is cut
+    off lacks its last columns; empty lines do not count.
+    """
+    with open_file(file, member) as raw:
+        text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
+        reader = csv.reader(text)
+        name = Path(member or file).name
+        try:
+            columns = [c.strip().lower() for c in next(reader, [])]
+            filled = (row for row in reader if row)
+            for number, row in enumerate(filled):
+                yield number, f"{name} row {number}", dict(zip(columns, row, strict=False))
+        except csv.Error as error:
+            raise UserError(f"{name} line {reader.line_num}: not a csv ({error})") from None
+
+
+def parse_pixels(text: str, where: str) -> np.ndarray:
+    """Grey uint8 (48, 48) from a csv's ``"70 80 82 ..."``.
+
+    Raises:
+        UserError: naming `where`, for another count of pixels or a value outside 0..255.
+    """
+    try:
+        with warnings.catch_warnings():  # numpy warns where it stops at a word that is no number
+            warnings.simplefilter("ignore", DeprecationWarning)
+            values = np.fromstring(text, np.int64, sep=" ")  # six times faster than split and int
+    except ValueError:
+        values = np.empty(0, np.int64)
+    count = len(values) if len(values) == SIDE * SIDE else len(text.split())
+    if count != SIDE * SIDE:
+        raise UserError(f"{where}: {count:,} pixels, expected {SIDE * SIDE:,} (48x48)")
+    if len(values) != count or values.min() < 0 or values.max() > 255:
+        raise UserError(f"{where}: a pixel is not a whole number from 0 to 255")
+    return values.astype(np.uint8).reshape(SIDE, SIDE)

@@ -1,0 +1,167 @@
+"""A manifest's samples as arrays: decoded once, each archive or csv read in one pass."""
+
+import hashlib
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from keras_mer import images
+from keras_mer.data import containers
+from keras_mer.data.manifest import Manifest
+from keras_mer.errors import UserError
+from keras_mer.files import replacing
+
+T = TypeVar("T")
+#: `progress(iterable, description, total)` yields the items on: `keras_mer.progress.track` fits.
+Progress = Callable[..., Iterator]
+
+_log = logging.getLogger(__name__)
+_BATCH = 256  # images in flight: bounds the memory that large photographs take
+
+
+def load_images(
+    manifest: Manifest,
+    height: int,
+    width: int,
+    channels: int,
+    *,
+    cache: str | os.PathLike | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Every sample as a model's input: uint8, shape (samples, height, width, channels).
+
+    Args:
+        manifest: its rows, in order; leave dropped rows out first.
+        height, width, channels: the input's; 1 channel is grey, 3 are RGB.
+        cache: a folder for the decoded array. The next call with the same files (by path, size
+            and time) and shape maps it from there, read-only.
+        progress: shows a bar, e.g. `keras_mer.progress.track`.
+
+    Raises:
+        UserError: naming the first image that cannot be read.
+    """
+    file = None
+    if cache is not None:
+        file = Path(cache) / f"images-{_fingerprint(manifest, height, width, channels)}.npy"
+        if file.is_file():
+            return np.load(file, mmap_mode="r")
+    out = np.empty((len(manifest), height, width, channels), np.uint8)
+    prepared = each(
+        manifest, lambda image: images.prepare(image, height, width, channels), progress=progress
+    )
+    for index, result in prepared:
+        if isinstance(result, UserError):
+            raise result
+        out[index] = result
+    if file is not None:
+        try:
+            with replacing(file) as temporary:
+                np.save(temporary, out)
+        except OSError as error:  # a cache that cannot be kept costs time, not the run
+            _log.warning("the images are not cached in %s: %s", cache, error.strerror)
+    return out
+
+
+def load_native(
+    manifest: Manifest, *, progress: Progress | None = None
+) -> Iterator[tuple[int, np.ndarray | UserError]]:
+    """Yield (row, grey uint8 (h, w) image at its own size), or the error that reading it gave."""
+    return each(manifest, lambda image: images.convert(image, 1)[..., 0], progress=progress)
+
+
+def check(manifest: Manifest, *, progress: Progress | None = None) -> dict[int, str]:
+    """Rows whose image cannot be read, as row -> reason (which names the file)."""
+    results = each(manifest, lambda image: None, progress=progress)
+    return {i: str(result) for i, result in sorted(results, key=lambda r: r[0]) if result}
+
+
+def each(
+    manifest: Manifest, function: Callable[[np.ndarray], T], *, progress: Progress | None = None
+) -> Iterator[tuple[int, T | UserError]]:
+    """Yield (row, `function(image)`) for every sample, in the order that reads fastest.
+
+    `function` gets the decoded uint8 image, (h, w) grey or (h, w, 3) BGR, and runs in threads for
+    image files. A sample that cannot be read yields its `UserError` instead.
+    """
+    results = _each(manifest, function)
+    if progress is not None:
+        results = progress(results, "Reading images", len(manifest))
+    yield from results
+
+
+def _each(manifest: Manifest, function: Callable) -> Iterator[tuple[int, object]]:
+    files: list[tuple[int, Path]] = []
+    inside: dict[tuple[str, str], dict] = defaultdict(dict)
+    for index, sample in enumerate(manifest):
+        file, member, row = containers.parse(sample.path)
+        if row is not None:
+            inside[file, member].setdefault(row, []).append(index)
+        elif member:
+            inside[file, ""].setdefault(member, []).append(index)
+        else:
+            files.append((index, manifest.root / file))
+
+    def from_file(item: tuple[int, Path]) -> tuple[int, object]:
+        return item[0], _attempt(lambda: function(images.read(item[1])))
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(files), _BATCH):
+            yield from pool.map(from_file, files[start : start + _BATCH])
+    for (file, member), wanted in inside.items():
+        is_csv = isinstance(next(iter(wanted)), int)
+        read = _from_csv if is_csv else _from_archive
+        left = set(wanted)
+        try:
+            for key, image in read(manifest.root / file, member, wanted):
+                left.discard(key)
+                result = _attempt(lambda image=image: function(image()))
+                yield from ((index, result) for index in wanted[key])
+        except UserError as error:  # the container itself broke: every row not yet read is lost
+            yield from ((index, error) for key in left for index in wanted[key])
+            continue
+        for key in left:
+            error = UserError(f"{file}: no {'row ' if is_csv else ''}{key} in it")
+            yield from ((index, error) for index in wanted[key])
+
+
+def _attempt(work: Callable[[], T]) -> T | UserError:
+    try:
+        return work()
+    except UserError as error:
+        return error
+
+
+def _from_csv(file: Path, member: str, wanted: dict) -> Iterator[tuple[int, Callable]]:
+    last = max(wanted)
+    for number, where, values in containers.read_csv(file, member):
+        if number in wanted:
+            text = values.get("pixels", "")
+            yield number, lambda text=text, where=where: containers.parse_pixels(text, where)
+        if number == last:
+            return
+
+
+def _from_archive(file: Path, _: str, wanted: dict) -> Iterator[tuple[str, Callable]]:
+    for name, data in containers.read_members(file, wanted):
+        yield name, lambda data=data, name=name: images.decode(data, f"{file.name}!{name}")
+
+
+def _fingerprint(manifest: Manifest, *shape: int) -> str:
+    digest = hashlib.sha256(repr((os.path.realpath(manifest.root), shape)).encode())
+    seen: dict[str, tuple] = {}
+    for sample in manifest:
+        file = containers.parse(sample.path).file
+        if file not in seen:
+            try:
+                stat = (manifest.root / file).stat()
+            except OSError:
+                raise UserError(f"{manifest.root / file}: no such file") from None
+            seen[file] = (stat.st_size, stat.st_mtime_ns)
+        digest.update(f"{sample.path}\0{seen[file]}\n".encode())
+    return digest.hexdigest()[:20]

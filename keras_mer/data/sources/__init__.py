@@ -1,0 +1,93 @@
+"""A file a dataset: its layout on disk becomes a manifest.
+
+`load("fer2013", "data/fer2013")` finds the edition that lies there. Nothing is lost on the way: a
+row that cannot be used stays in the manifest with ``split="dropped"`` and the reason as its note.
+"""
+
+import inspect
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from keras_mer import emotions
+from keras_mer.data.manifest import Manifest
+from keras_mer.errors import UserError, nearest
+
+#: Source name -> module of this package. Each has `load(path, **options)` and `HELP`, the words
+#: that say where to get the dataset and where to put it.
+SOURCES = {
+    "fer2013": "fer2013",
+    "ferplus": "ferplus",
+    "ckplus": "ckplus",
+    "ck48": "ckplus",
+    "ckextended": "ckplus",
+    "folders": "folders",
+    "synthetic": "synthetic",
+}
+
+
+def load(name: str, path: str | os.PathLike, **options: Any) -> Manifest:
+    """The manifest of the dataset `name` that lies at `path`.
+
+    Its classes are the source's own set in canonical names; its split column holds the official
+    split where the source states one. Options are the source's: see its `load`.
+
+    Raises:
+        UserError: for an unknown source or option, a missing dataset (it says what to download
+            and where to put it), or one whose layout is not known.
+    """
+    if name not in SOURCES:
+        raise UserError(
+            f"unknown source '{name}'{nearest(name, SOURCES)}; known: {', '.join(SOURCES)}"
+        )
+    module = import_module(f"{__name__}.{SOURCES[name]}")
+    path = Path(path)
+    known = [
+        p.name
+        for p in inspect.signature(module.load).parameters.values()
+        if p.kind == p.KEYWORD_ONLY
+    ]
+    for option in options:
+        if option not in known and known != ["options"]:
+            has = ", ".join(known) or "none"
+            raise UserError(
+                f"source {name}: unknown option '{option}'{nearest(option, known)}; it has: {has}"
+            )
+    if not path.exists() and name != "synthetic":
+        raise UserError(f"no {name} dataset at {path}: {module.HELP}")
+    manifest = module.load(path, **options)
+    return manifest.replace(replace(s, source=name) for s in manifest)
+
+
+def merge(manifests: Iterable[Manifest], classes: Iterable[str]) -> Manifest:
+    """Several datasets as one manifest over the vocabulary `classes`, matched by class name.
+
+    A row whose class is not in the vocabulary is dropped with a note (contempt, under ``fer7``).
+    Where several manifests meet, subjects and clips get their source as a prefix. The root
+    becomes the folder that all roots lie in.
+    """
+    manifests = list(manifests)
+    classes = tuple(classes)
+    roots = [Path(os.path.abspath(m.root)) for m in manifests]
+    root = Path(os.path.commonpath(roots))
+    samples = []
+    for manifest, own in zip(manifests, roots, strict=True):
+        prefix = "" if own == root else own.relative_to(root).as_posix() + "/"
+        for sample in manifest:
+            changes: dict[str, str] = {"path": prefix + sample.path}
+            if len(manifests) > 1:
+                for column in ("subject", "clip"):
+                    if value := getattr(sample, column):
+                        changes[column] = f"{sample.source}:{value}"
+            if sample.label and sample.label not in classes:
+                changes["label"] = ""
+                if sample.split != "dropped":
+                    changes |= {
+                        "split": "dropped",
+                        "note": f"{sample.label} is not in the vocabulary",
+                    }
+            samples.append(replace(sample, **changes))
+    return Manifest(tuple(samples), root, emotions.vocabulary(classes))

@@ -1,0 +1,205 @@
+"""Which samples are learnt from, selected on and tested on: seeded, and never one person twice.
+
+Every method leaves dropped rows dropped and works on the others.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from keras_mer.data.manifest import SPLITS, Manifest, Sample
+from keras_mer.errors import UserError, nearest
+
+
+def split(
+    manifest: Manifest,
+    method: str,
+    *,
+    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+    folds: int = 5,
+    fold: int = 0,
+    seed: int = 0,
+    groups: Sequence[str] | None = None,
+) -> Manifest:
+    """The manifest with its split column filled.
+
+    Methods:
+        official: keep what the source states. A source that states train and test but no
+            validation gets one carved out of its train, of size `fractions`; one that states
+            nothing is split by subject where every subject is known, else stratified.
+        stratified: by class, at random.
+        subject: no subject on two sides, classes as balanced as whole subjects allow.
+        kfold: fold number `fold` of `folds` is test, the next one validation, the rest train; by
+            subject where every subject is known, else stratified.
+
+    Args:
+        fractions: the shares of train, validation and test; a share may be 0.
+        folds, fold: for kfold, `fold` from 0.
+        seed: of the shuffling; the same seed gives the same split.
+        groups: a key for each row, ``""`` for none: rows of one key (pixel-identical images)
+            stay on one side in the stratified splits.
+
+    Raises:
+        UserError: for an unknown method, an official split that nothing states, unknown subjects
+            where they are needed, or fractions or folds that make no sense.
+    """
+    if method not in METHODS:
+        raise UserError(
+            f"unknown split '{method}'{nearest(method, METHODS)}; known: {', '.join(METHODS)}"
+        )
+    fractions = _check_fractions(fractions)
+    if method == "kfold" and not (folds >= 3 and 0 <= fold < folds):
+        raise UserError(
+            f"kfold: expected 3 folds or more and 0 <= fold < folds, got {fold}/{folds}"
+        )
+    rows = [i for i, s in enumerate(manifest) if s.split != "dropped"]
+    if not rows:
+        raise UserError("no sample to split: every row of the manifest is dropped")
+    keys = list(groups) if groups is not None else [""] * len(manifest)
+    assigned = METHODS[method](
+        [manifest.samples[i] for i in rows],
+        [keys[i] for i in rows],
+        fractions=fractions,
+        folds=folds,
+        fold=fold,
+        seed=seed,
+    )
+    samples = list(manifest.samples)
+    for i, name in zip(rows, assigned, strict=True):
+        samples[i] = replace(samples[i], split=name)
+    return manifest.replace(samples)
+
+
+def subjects(
+    manifest: Manifest, *, validation: float = 0.0, seed: int = 0
+) -> Iterator[tuple[str, Manifest]]:
+    """Leave one subject out: yield (subject, manifest) with that subject as test, in sorted order.
+
+    The other subjects are train; a share `validation` of their samples becomes validation, by
+    whole subjects, so that nothing is ever chosen on the test subject.
+    """
+    kept = [s for s in manifest if s.split != "dropped"]
+    _need_subjects(kept)
+    for subject in sorted({s.subject for s in kept}):
+        rest = [s for s in kept if s.subject != subject]
+        shares = (1 - validation, validation, 0.0)
+        parts = iter(_fractions(rest, [s.subject for s in rest], shares, seed))
+        yield (
+            subject,
+            manifest.replace(
+                s
+                if s.split == "dropped"
+                else replace(s, split="test" if s.subject == subject else next(parts))
+                for s in manifest
+            ),
+        )
+
+
+def _official(samples: list[Sample], keys: list[str], *, fractions, seed, **_) -> list[str]:
+    out = [s.split for s in samples]
+    if not any(out):
+        raise UserError(
+            "split official: the source states no split; choose stratified, subject or kfold"
+        )
+    for source in sorted({s.source for s in samples}):
+        rows = [i for i, s in enumerate(samples) if s.source == source]
+        stated = {out[i] for i in rows}
+        if not stated - {""}:
+            shares = fractions
+        elif stated == {"train", "test"}:  # test stays what it is: validation comes from train
+            rows = [i for i in rows if out[i] == "train"]
+            whole = fractions[0] + fractions[1]
+            shares = (fractions[0] / whole, fractions[1] / whole, 0.0)
+        elif "" in stated:
+            raise UserError(f"split official: {source} states a split for a part of its rows only")
+        else:
+            continue
+        own = [samples[i] for i in rows]
+        groups = _subjects_or([keys[i] for i in rows], own)
+        for i, name in zip(rows, _fractions(own, groups, shares, seed), strict=True):
+            out[i] = name
+    return out
+
+
+def _stratified(samples: list[Sample], keys: list[str], *, fractions, seed, **_) -> list[str]:
+    return _fractions(samples, keys, fractions, seed)
+
+
+def _by_subject(samples: list[Sample], keys: list[str], *, fractions, seed, **_) -> list[str]:
+    _need_subjects(samples)
+    return _fractions(samples, [s.subject for s in samples], fractions, seed)
+
+
+def _kfold(samples: list[Sample], keys: list[str], *, folds, fold, seed, **_) -> list[str]:
+    groups = _subjects_or(keys, samples)
+    numbers = _deal([s.label for s in samples], groups, [1 / folds] * folds, seed)
+    names = {fold: "test", (fold + 1) % folds: "validation"}
+    return [names.get(n, "train") for n in numbers]
+
+
+METHODS: dict[str, Callable[..., list[str]]] = {
+    "official": _official,
+    "stratified": _stratified,
+    "subject": _by_subject,
+    "kfold": _kfold,
+}
+
+
+def _check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
+    shares = tuple(float(f) for f in fractions)
+    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or shares[0] == 0:
+        raise UserError(
+            "fractions: expected three shares (train, validation, test) that add up to 1, "
+            f"got {', '.join(f'{s:g}' for s in shares)}"
+        )
+    return shares
+
+
+def _need_subjects(samples: list[Sample]) -> None:
+    unknown = [s for s in samples if not s.subject]
+    if unknown:
+        raise UserError(
+            f"a split by subject needs every subject: {len(unknown):,} of {len(samples):,} samples "
+            f"have none, e.g. {unknown[0].path}"
+        )
+
+
+def _subjects_or(keys: list[str], samples: list[Sample]) -> list[str]:
+    return [s.subject for s in samples] if all(s.subject for s in samples) else keys
+
+
+def _fractions(samples: list[Sample], keys: list[str], shares, seed: int) -> list[str]:
+    return [SPLITS[part] for part in _deal([s.label for s in samples], keys, shares, seed)]
+
+
+def _deal(labels: list[str], keys: list[str], shares: Sequence[float], seed: int) -> list[int]:
+    """Deal whole groups to parts of the given shares, as balanced in classes as they allow.
+
+    Largest groups first, in random order among equals, each to the part p that lowers
+    sum((missing[p, c] ** 2) / wanted[p, c]) over classes c most. That weighs a rare class like a
+    common one, and for groups of one sample it is Sainte-Lague's rule: every part gets its share
+    of every class to within a sample. A sample without a key is a group of its own.
+    """
+    column = {name: i for i, name in enumerate(sorted(set(labels)))}
+    groups: dict[str, list[int]] = {}
+    for i, key in enumerate(keys):
+        groups.setdefault(key or f"\0{i}", []).append(i)
+    members = list(groups.values())
+    table = np.zeros((len(members), len(column)))
+    for row, group in enumerate(members):
+        for i in group:
+            table[row, column[labels[i]]] += 1
+    shuffled = np.random.default_rng(seed).permutation(len(members))
+    order = shuffled[np.argsort(-table[shuffled].sum(1), kind="stable")]
+    parts = np.flatnonzero(shares)
+    wanted = np.outer(np.asarray(shares)[parts], table.sum(0))  # (parts, classes)
+    missing = wanted.copy()
+    out = [0] * len(labels)
+    for row in order:
+        lowered = ((2 * missing - table[row]) * table[row] / wanted).sum(1)
+        best = int(np.argmax(lowered))
+        missing[best] -= table[row]
+        for i in members[row]:
+            out[i] = int(parts[best])
+    return out
