@@ -1,0 +1,133 @@
+"""Boxes, labels, confidence bars and the probability strip, drawn on a frame with OpenCV."""
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+
+from keras_mer.runtime.recogniser import Face
+
+# Blue, green, red; told apart on screen and, with the letters beside them, without colour too.
+_COLOURS = {
+    "angry": (60, 60, 230),
+    "disgust": (70, 160, 60),
+    "fear": (200, 90, 160),
+    "happy": (40, 200, 250),
+    "sad": (220, 130, 50),
+    "surprise": (60, 140, 255),
+    "neutral": (190, 190, 190),
+    "contempt": (150, 120, 90),
+    "negative": (200, 90, 160),
+    "positive": (40, 200, 250),
+    "repression": (70, 160, 60),
+    "others": (150, 150, 150),
+}
+_SPARE = ((180, 200, 60), (120, 80, 200), (90, 190, 190), (200, 160, 200))
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_DARK = (28, 28, 28)
+
+
+def colour(name: str) -> tuple[int, int, int]:
+    """The BGR colour of a class, the same everywhere."""
+    return _COLOURS.get(name) or _SPARE[sum(name.encode()) % len(_SPARE)]
+
+
+def text(
+    image: np.ndarray,
+    words: str,
+    origin: tuple[int, int],
+    size: float,
+    ink: tuple[int, int, int] = (255, 255, 255),
+    ground: tuple[int, int, int] | None = _DARK,
+) -> None:
+    """Write one line with its top left corner at `origin`, letters about `size` pixels high."""
+    scale, thick = size / 22, max(1, round(size / 12))
+    (width, height), below = cv2.getTextSize(words, _FONT, scale, thick)
+    x = min(origin[0], image.shape[1] - width - 2)
+    x, y = max(x, 0), min(max(origin[1], 0), max(image.shape[0] - height - below, 0))
+    if ground is not None:
+        cv2.rectangle(image, (x, y), (x + width + 2, y + height + below), ground, cv2.FILLED)
+    cv2.putText(image, words, (x + 1, y + height + 1), _FONT, scale, ink, thick, cv2.LINE_AA)
+
+
+def draw_faces(image: np.ndarray, faces: Iterable[Face], bars: bool = True) -> None:
+    """Draw each face's box, label and, with `bars`, every class's probability, in place.
+
+    Args:
+        image: uint8, (height, width, 3) BGR.
+        faces: as `Recogniser.predict` gives them; an `id` attribute is shown where there is one.
+        bars: whether to draw a bar a class beside each box.
+    """
+    size = max(11.0, min(image.shape[:2]) / 32)
+    for face in faces:
+        x, y, width, height = face.box
+        tint = colour(face.label)
+        thick = max(2, round(size / 8))
+        cv2.rectangle(image, (x, y), (x + width, y + height), tint, thick)
+        for px, py in face.landmarks or ():
+            cv2.circle(image, (round(px), round(py)), thick, tint, cv2.FILLED, cv2.LINE_AA)
+        identity = f"{face.id}: " if hasattr(face, "id") else ""
+        words = f"{identity}{face.label} {face.confidence:.0%}"
+        text(image, words, (x, round(y - 1.7 * size)), size, tint)
+        if bars:
+            _bars(image, face, size * 0.75)
+
+
+def _bars(image: np.ndarray, face: Face, size: float) -> None:
+    """A bar a class, to the right of the box, or to its left where the image ends."""
+    x, y, width, _ = face.box
+    step, span = round(size * 1.5), round(size * 8)
+    left = x + width + 6
+    if left + span > image.shape[1] and x - 6 - span >= 0:
+        left = x - 6 - span
+    panel = image[max(y, 0) : y + step * len(face.probabilities), max(left, 0) : left + span]
+    if panel.size == 0:
+        return
+    panel[...] = panel // 3
+    for row, (name, share) in enumerate(face.probabilities.items()):
+        top = round(row * step)
+        end = round((panel.shape[1] - 1) * share)
+        cv2.rectangle(panel, (0, top + 1), (end, top + step - 2), colour(name), cv2.FILLED)
+        spot = (3, top + round(size * 1.05))
+        thick = max(1, round(size / 12))
+        for ink, extra in (((0, 0, 0), thick + 1), ((255, 255, 255), 0)):
+            cv2.putText(panel, name, spot, _FONT, size / 22, ink, thick + extra, cv2.LINE_AA)
+
+
+def strip(
+    width: int,
+    height: int,
+    classes: Sequence[str],
+    times: Sequence[float],
+    rows: Sequence[Sequence[float]],
+    span: float,
+) -> np.ndarray:
+    """The probability of each class over the last seconds, as curves, the newest at the right.
+
+    Args:
+        width, height: of the strip in pixels.
+        classes: names, in the order of the columns of `rows`.
+        times: seconds, rising.
+        rows: (len(times), classes) probabilities.
+        span: how many seconds the width shows.
+
+    Returns:
+        uint8, (height, width, 3) BGR.
+    """
+    out = np.full((height, width, 3), 24, np.uint8)
+    names = round(min(110, width * 0.2))
+    plot = width - names
+    for share in (0.25, 0.5, 0.75):
+        level = round((1 - share) * (height - 1))
+        cv2.line(out, (0, level), (plot, level), (52, 52, 52), 1)
+    row_height = height / len(classes)
+    if len(times):
+        values = np.asarray(rows, np.float64)
+        x = plot - 1 - (times[-1] - np.asarray(times)) / span * plot
+        for column, name in enumerate(classes):
+            points = np.stack([x, (1 - values[:, column]) * (height - 3) + 1], 1).round()
+            cv2.polylines(out, [points.astype(np.int32)], False, colour(name), 2, cv2.LINE_AA)
+    for row, name in enumerate(classes):
+        size = min(row_height * 0.75, 14)
+        text(out, name, (plot + 4, round(row * row_height + 1)), size, colour(name), None)
+    return out

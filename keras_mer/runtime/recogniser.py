@@ -1,0 +1,214 @@
+"""The face of the library: an image in, its faces and their expressions out."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_mer import images
+from keras_mer.errors import UserError
+from keras_mer.face.align import align, crop
+from keras_mer.face.detect import PHOTO_SIDE, Detection, Detector, make_detector
+from keras_mer.runtime.card import Card
+from keras_mer.runtime.card import read as read_card
+from keras_mer.runtime.interpreter import TFLiteModel
+
+
+@dataclass(frozen=True)
+class Expression:
+    """What the model says about one face.
+
+    Attributes:
+        label: the likeliest class.
+        confidence: its probability, 0..1.
+        probabilities: the probability of every class, in the order of the model's outputs.
+    """
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Face(Expression):
+    """A face in an image, with its expression.
+
+    Attributes:
+        box: x, y, width, height in pixels of the image.
+        score: the detector's certainty (see `keras_mer.face.detect.Detection`).
+        landmarks: five (x, y) points where the detector gives them, else None.
+    """
+
+    box: tuple[int, int, int, int]
+    score: float
+    landmarks: tuple[tuple[float, float], ...] | None = None
+
+
+class Recogniser:
+    """Finds faces and names their expressions, with a TFLite model and no TensorFlow.
+
+    Example:
+        >>> import cv2
+        >>> from keras_mer.runtime import Recogniser
+        >>> recogniser = Recogniser.load("saved_models/fer2013-cnn")
+        >>> for face in recogniser.predict(cv2.imread("photo.jpg")):
+        ...     print(face.label, face.confidence, face.box)
+
+    Attributes:
+        card: what the model's card says.
+        classes: class names in the order of the outputs.
+        model: the `TFLiteModel`.
+        detector: what finds the faces.
+    """
+
+    def __init__(self, card: Card, model: TFLiteModel, detector: Detector):
+        if model.input_shape != card.input_shape:
+            raise UserError(
+                f"{model.path}: its input is {model.input_shape}, the card beside it says "
+                f"{card.input_shape}; export the model again"
+            )
+        if model.output_shape != (len(card.classes),):
+            raise UserError(
+                f"{model.path}: it gives {model.output_shape} numbers, the card beside it names "
+                f"{len(card.classes)} classes; export the model again"
+            )
+        self.card = card
+        self.classes = card.classes
+        self.model = model
+        self.detector = detector
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike,
+        variant: str | None = None,
+        threads: int = 1,
+        detector: str | Detector = "haar",
+        detector_model: str | os.PathLike | None = None,
+        max_side: int = PHOTO_SIDE,
+        engine: str | None = None,
+    ) -> "Recogniser":
+        """Load a published model.
+
+        Args:
+            path: the model's folder, or a `.tflite` file with its `card.json` beside it.
+            variant: ``"float32"``, ``"float16"``, ``"dynamic"`` or ``"int8"``; None takes the
+                card's default.
+            threads: threads of one inference.
+            detector: ``"haar"``, ``"yunet"``, or an object with a `detect` method.
+            detector_model: YuNet's ONNX file.
+            max_side: longest side in pixels of the copy in which faces are searched.
+            engine: the interpreter's package; None takes the first installed.
+
+        Raises:
+            UserError: for a missing card or file, a corrupt one, and a card that does not fit.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise UserError(
+                f"{path}: no such model; name a folder that `make export` wrote, "
+                "such as saved_models/fer2013-cnn"
+            )
+        if path.suffix == ".tflite":
+            card, file = read_card(path.parent), path
+            if variant is not None:
+                raise UserError(f"{path}: name a model's folder to choose the variant '{variant}'")
+        elif path.is_dir():
+            card = read_card(path)
+            file = card.file(variant)
+        else:
+            raise UserError(f"{path}: expected a model's folder or a .tflite file")
+        if isinstance(detector, str):
+            detector = make_detector(detector, detector_model, max_side)
+        return cls(card, TFLiteModel(file, threads, engine), detector)
+
+    def predict(self, image: np.ndarray | Iterable[np.ndarray]) -> list[Face] | list[list[Face]]:
+        """Find the faces of an image and their expressions.
+
+        Args:
+            image: uint8, (height, width) grey or (height, width, 3) BGR as OpenCV reads it; or an
+                iterable of such images, which is walked once and may be lazy.
+
+        Returns:
+            The faces, largest first, none being an empty list; for several images a list of such
+            lists. The faces of all images go through the model together.
+        """
+        single = isinstance(image, np.ndarray) and image.ndim <= 3
+        found, crops = [], []
+        for one in [image] if single else image:
+            detections = self.detector.detect(one)
+            found.append(detections)
+            crops.extend(self.crop(one, face) for face in detections)
+        expressions = iter(self.predict_faces(crops))
+        faces = [[join(face, next(expressions)) for face in row] for row in found]
+        return faces[0] if single else faces
+
+    def predict_faces(self, crops: Sequence[np.ndarray]) -> list[Expression]:
+        """The expressions of images that already are face crops.
+
+        Args:
+            crops: uint8 grey or BGR images of any size, each one face.
+
+        Raises:
+            UserError: when the model reads clips.
+        """
+        return [self.expression(row) for row in self.probabilities(crops)]
+
+    def predict_clip(self, frames: Sequence[np.ndarray]) -> Expression:
+        """The expression of a clip: crops of one face, in time order, uint8 of any size.
+
+        As many frames as the model reads are taken at even distances.
+
+        Raises:
+            UserError: for an empty clip, or when the model reads single images.
+        """
+        if not self.card.frames:
+            raise UserError(f"{self.card.name} reads single images: use predict or predict_faces")
+        if not len(frames):
+            raise UserError("an empty clip has no expression")
+        picks = np.linspace(0, len(frames) - 1, self.card.frames).round().astype(int)
+        clip = np.stack([self._prepare(frames[i]) for i in picks])
+        return self.expression(self.model.predict([clip])[0])
+
+    def probabilities(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """The model's bare output for face crops: float32, (n, classes)."""
+        if self.card.frames:
+            raise UserError(
+                f"{self.card.name} reads clips of {self.card.frames} frames: use predict_clip"
+            )
+        return self.model.predict([self._prepare(one) for one in crops])
+
+    def expression(self, probabilities: np.ndarray) -> Expression:
+        """Put names to a row of probabilities, shape (classes,)."""
+        best = int(np.argmax(probabilities))
+        table = {name: float(p) for name, p in zip(self.classes, probabilities, strict=True)}
+        return Expression(self.classes[best], table[self.classes[best]], table)
+
+    def crop(self, image: np.ndarray, face: Detection) -> np.ndarray:
+        """The part of the image that the model reads: aligned on the eyes where they are known."""
+        if face.landmarks is None:
+            return crop(image, face.box, self.card.face_margin)
+        side = max(self.card.height, self.card.width)
+        return align(image, face.landmarks, side, self.card.face_margin)
+
+    def _prepare(self, one: np.ndarray) -> np.ndarray:
+        card = self.card
+        sample = images.prepare(images.to_uint8(one), card.height, card.width, card.channels)
+        if card.range == (0, 255):
+            return sample
+        low, high = card.range
+        return sample.astype(np.float32) * ((high - low) / 255) + low
+
+
+def join(face: Detection, expression: Expression) -> Face:
+    """A detection and what the model says about it."""
+    return Face(
+        label=expression.label,
+        confidence=expression.confidence,
+        probabilities=expression.probabilities,
+        box=face.box,
+        score=face.score,
+        landmarks=face.landmarks,
+    )
