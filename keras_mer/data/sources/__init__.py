@@ -45,13 +45,10 @@ def load(name: str, path: str | os.PathLike, **options: Any) -> Manifest:
         )
     module = import_module(f"{__name__}.{SOURCES[name]}")
     path = Path(path)
-    known = [
-        p.name
-        for p in inspect.signature(module.load).parameters.values()
-        if p.kind == p.KEYWORD_ONLY
-    ]
+    parameters = inspect.signature(module.load).parameters.values()
+    known = [p.name for p in parameters if p.kind == p.KEYWORD_ONLY]
     for option in options:
-        if option not in known and known != ["options"]:
+        if option not in known and not any(p.kind == p.VAR_KEYWORD for p in parameters):
             has = ", ".join(known) or "none"
             raise UserError(
                 f"source {name}: unknown option '{option}'{nearest(option, known)}; it has: {has}"

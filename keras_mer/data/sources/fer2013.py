@@ -32,7 +32,7 @@ def load(path: Path) -> Manifest:
     """
     found = find_csv(path, CSV_NAMES)
     if found is not None:
-        return read_csv(*found, emotions.FER2013)
+        return read_csv(*found, emotions.FER2013, HELP)
     places = [path] if path.is_file() else [path, *_archives(path)]
     for place in places:
         manifest = folders.read(place, split_of=_split)
@@ -66,7 +66,7 @@ def find_csv(path: Path, wanted: tuple[str, ...]) -> tuple[Path, str] | None:
     return None
 
 
-def read_csv(file: Path, member: str, codes: tuple[str, ...]) -> Manifest:
+def read_csv(file: Path, member: str, codes: tuple[str, ...], help: str) -> Manifest:
     """A manifest of a csv ``emotion,pixels,Usage`` whose codes stand for `codes`.
 
     A row that is cut off, lacks pixels or states an unknown code or Usage stays as a dropped row.
@@ -79,7 +79,7 @@ def read_csv(file: Path, member: str, codes: tuple[str, ...]) -> Manifest:
         first = f"; the first is {samples[0].note}" if samples else ""
         raise UserError(
             f"{file}: no usable row among {len(samples):,}{first}. Expected a csv with the header "
-            f"emotion,pixels,Usage, e.g. {HELP}"
+            f"emotion,pixels,Usage: {help}"
         )
     return Manifest(samples, file.parent, codes)
 

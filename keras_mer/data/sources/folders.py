@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from keras_mer import emotions, images
@@ -82,10 +82,15 @@ def read(
                 note=note,
             )
         )
-    present = set(labels.values())
+    root = path if path.is_dir() else path.parent
+    return Manifest(tuple(samples), root, in_order(labels.values()))
+
+
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """The classes that occur, those of ``fer8`` first and in its order."""
+    present = set(labels)
     order = [*emotions.VOCABULARIES["fer8"], *sorted(present)]
-    classes = tuple(dict.fromkeys(c for c in order if c in present))
-    return Manifest(tuple(samples), path if path.is_dir() else path.parent, classes)
+    return tuple(dict.fromkeys(c for c in order if c in present))
 
 
 def _is_image(file: PurePosixPath) -> bool:

@@ -1,0 +1,77 @@
+"""Faces drawn by `keras_mer.data.synthetic`: ``samples.csv`` (file, label, subject, intensity)."""
+
+import csv
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+from keras_mer import emotions
+from keras_mer.data.manifest import Manifest, Sample
+from keras_mer.data.sources.folders import in_order
+from keras_mer.errors import UserError, nearest
+from keras_mer.files import replacing, write_json
+
+HELP = "it is drawn when its folder does not exist yet"
+OPTIONS = "options.json"
+
+
+def load(path: Path, **options: Any) -> Manifest:
+    """The synthetic dataset at `path`, drawn there first if the folder is missing or empty.
+
+    Options are those of `keras_mer.data.synthetic.write_samples`; they are kept beside the images.
+
+    Raises:
+        UserError: for an unknown option, a folder of something else, or one that was drawn with
+            other options than the ones asked for.
+    """
+    table = path / "samples.csv"
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        _draw(path, options)
+    if not table.is_file():
+        raise UserError(
+            f"{path}: expected a synthetic dataset or no folder; samples.csv is missing"
+        )
+    _check_options(path, options)
+    with table.open(newline="", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
+    try:
+        samples = tuple(
+            Sample(
+                path=row["file"],
+                label=emotions.canonical(row["label"]),
+                subject=row["subject"],
+                note=f"intensity {row['intensity']}",
+            )
+            for row in rows
+        )
+    except KeyError as missing:
+        raise UserError(f"{table}: no column {missing} in its header") from None
+    return Manifest(samples, path, in_order(s.label for s in samples))
+
+
+def _draw(path: Path, options: dict[str, Any]) -> None:
+    from keras_mer.data.synthetic import write_samples
+
+    known = list(inspect.signature(write_samples).parameters)[1:]
+    for option in options:
+        if option not in known:
+            raise UserError(
+                f"source synthetic: unknown option '{option}'{nearest(option, known)}; "
+                f"it has: {', '.join(known)}"
+            )
+    with replacing(path) as folder:
+        write_samples(folder, **options)
+        write_json(folder / OPTIONS, options)
+
+
+def _check_options(path: Path, options: dict[str, Any]) -> None:
+    drawn = path / OPTIONS
+    if not options or not drawn.is_file():
+        return
+    had = json.loads(drawn.read_text(encoding="utf-8"))
+    if had != json.loads(json.dumps(options)):
+        raise UserError(
+            f"{path} was drawn with the options {had}, not {options}: delete it or choose another "
+            "path"
+        )
