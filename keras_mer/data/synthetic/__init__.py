@@ -1,0 +1,42 @@
+"""Faces drawn from facial action units: pictures, photographs and clips, with the truth known."""
+
+from keras_mer.data.synthetic.clip import Clip, draw_clip, profile
+from keras_mer.data.synthetic.face import Scene, draw_expression, draw_face
+from keras_mer.data.synthetic.identity import HAIR_STYLES, Identity, make_identity
+from keras_mer.data.synthetic.layouts import (
+    write_ck48,
+    write_ckextended_csv,
+    write_ckplus,
+    write_fer2013_csv,
+    write_fer2013_folders,
+    write_ferplus_csv,
+    write_samples,
+)
+from keras_mer.data.synthetic.numbering import ACTION_UNITS
+from keras_mer.data.synthetic.photo import Photo, draw_photo
+from keras_mer.data.synthetic.units import PROTOTYPES, action_units, vector
+
+__all__ = [
+    "ACTION_UNITS",
+    "HAIR_STYLES",
+    "PROTOTYPES",
+    "Clip",
+    "Identity",
+    "Photo",
+    "Scene",
+    "action_units",
+    "draw_clip",
+    "draw_expression",
+    "draw_face",
+    "draw_photo",
+    "make_identity",
+    "profile",
+    "vector",
+    "write_ck48",
+    "write_ckextended_csv",
+    "write_ckplus",
+    "write_fer2013_csv",
+    "write_fer2013_folders",
+    "write_ferplus_csv",
+    "write_samples",
+]
