@@ -30,9 +30,11 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
         raise UserError(f"{name}: truncated image (no end marker after {len(data)} bytes)")
     buffer = np.frombuffer(data, np.uint8)
     try:
-        image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-        if image is not None and image.ndim == 3 and image.shape[2] == 3:
-            image = cv2.imdecode(buffer, cv2.IMREAD_COLOR)  # unlike UNCHANGED, heeds EXIF
+        # only UNCHANGED keeps alpha, only the others heed EXIF; a JPEG has no alpha
+        jpeg = data[:2] == b"\xff\xd8"
+        image = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR if jpeg else cv2.IMREAD_UNCHANGED)
+        if not jpeg and image is not None and image.ndim == 3 and image.shape[2] == 3:
+            image = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise UserError(f"{name}: not a readable image ({error.err})") from None
     if image is None:

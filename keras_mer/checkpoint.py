@@ -1,0 +1,111 @@
+"""A run's state, so that a run killed at any moment goes on from its last whole epoch."""
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import keras
+
+from keras_mer.errors import UserError
+from keras_mer.files import replacing
+
+# What Keras's own callbacks count from epoch to epoch, and reset when training starts.
+_COUNTERS = ("wait", "best", "best_epoch", "cooldown_counter")
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves everything after each epoch, in one folder that appears whole or not at all.
+
+    ``checkpoint-NNNN/`` holds the weights and the optimiser (`state.weights.h5`), the model with
+    the best score so far (`best.keras`, float32, with probabilities) and `state.json`: the
+    history and the counters of `others` (plateau, early stopping). Only the newest is kept.
+
+    Args:
+        folder: the run's folder.
+        monitor: the name of the logged metric that says which epoch is best.
+        mode: "max" or "min".
+        export: called without arguments to return the model that is saved as best.
+        others: callbacks whose counters must survive a restart; they stand before this one.
+    """
+
+    def __init__(self, folder, monitor, mode, export, others=()):
+        super().__init__()
+        self.folder, self.monitor, self.export = Path(folder), monitor, export
+        self.sign = 1 if mode == "max" else -1
+        self.others = list(others)
+        self.history: list[dict] = []
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return len(self.history)
+
+    @property
+    def best(self) -> dict | None:
+        """The history's row with the best monitored score; the first one among equals."""
+        return max(self.history, key=lambda row: self.sign * row[self.monitor], default=None)
+
+    def latest(self) -> Path | None:
+        """The newest checkpoint, or None."""
+        return max(self.folder.glob("checkpoint-[0-9]*"), default=None)
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the newest checkpoint into a compiled `model`; returns the epochs already done.
+
+        Raises:
+            UserError: when its weights do not fit the model.
+        """
+        latest = self.latest()
+        if latest is None:
+            return 0
+        self._state = json.loads((latest / "state.json").read_text(encoding="utf-8"))
+        self.history = self._state["history"]
+        model.optimizer.build(model.trainable_variables)
+        try:
+            model.load_weights(latest / "state.weights.h5")
+        except (ValueError, OSError, KeyError) as error:
+            raise UserError(
+                f"{latest}: its weights do not fit this model ({str(error).splitlines()[0]}); "
+                "train into another folder, or remove this one"
+            ) from None
+        return self.epoch
+
+    def on_train_begin(self, logs=None):
+        for other, counters in zip(
+            self.others, getattr(self, "_state", {}).get("counters", []), strict=False
+        ):
+            for name, value in counters.items():
+                setattr(other, name, value)
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1} | {name: float(value) for name, value in (logs or {}).items()}
+        previous, before = self.latest(), self.best
+        self.history = [*self.history, row]
+        with replacing(self.folder / f"checkpoint-{epoch + 1:04d}") as temporary:
+            temporary.mkdir()
+            self.model.save_weights(temporary / "state.weights.h5")
+            if before is None or self.best is not before:
+                self.export().save(temporary / "best.keras")
+            else:
+                os.link(previous / "best.keras", temporary / "best.keras")
+            state = {"history": self.history, "counters": [_counters(o) for o in self.others]}
+            (temporary / "state.json").write_text(json.dumps(state))
+        if previous is not None and previous != self.latest():
+            shutil.rmtree(previous)
+        write_history(self.folder / "history.csv", self.history)
+
+
+def _counters(callback: keras.callbacks.Callback) -> dict:
+    values = {name: getattr(callback, name, None) for name in _COUNTERS}
+    return {name: float(v) if name == "best" else int(v) for name, v in values.items()
+            if v is not None}  # fmt: skip
+
+
+def write_history(path: str | os.PathLike, history: list[dict]) -> None:
+    """Write a row an epoch: epoch, rate, seconds, and every training and validation metric."""
+    with replacing(path) as temporary, temporary.open("w", newline="") as f:
+        writer = csv.DictWriter(f, list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in history)

@@ -1,0 +1,53 @@
+"""Keras models by name: each a function of its configuration that returns a functional model.
+
+Every model takes raw pixels, 0 to 255, and returns logits in float32; `with_probabilities` adds
+the softmax that saved and exported files carry.
+"""
+
+import inspect
+from collections.abc import Callable
+
+import keras
+
+from keras_mer.errors import UserError, nearest
+from keras_mer.models.cnn import cnn
+from keras_mer.models.lenet import lenet
+
+MODELS: dict[str, Callable[..., keras.Model]] = {"cnn": cnn, "lenet": lenet}
+
+
+def names() -> list[str]:
+    """The registered models."""
+    return sorted(MODELS)
+
+
+def build(name: str, *, classes: int, **config) -> keras.Model:
+    """Build a registered model.
+
+    Args:
+        name: a key of `MODELS`.
+        classes: number of outputs.
+        **config: the model function's own arguments.
+
+    Returns:
+        A functional model: (batch, size, size, channels), 0 to 255 -> (batch, classes) logits.
+
+    Raises:
+        UserError: for an unknown model or argument.
+    """
+    if name not in MODELS:
+        raise UserError(f"unknown model '{name}'{nearest(name, MODELS)}; known: {', '.join(MODELS)}")
+    known = [p for p in inspect.signature(MODELS[name]).parameters if p != "classes"]
+    for key in config:
+        if key not in known:
+            raise UserError(
+                f"model '{name}' has no argument '{key}'{nearest(key, known)}; "
+                f"known: {', '.join(known)}"
+            )
+    return MODELS[name](classes=classes, **config)
+
+
+def with_probabilities(model: keras.Model) -> keras.Model:
+    """The same model, weights shared, with a float32 softmax behind its logits."""
+    outputs = keras.layers.Softmax(dtype="float32", name="probabilities")(model.output)
+    return keras.Model(model.input, outputs, name=model.name)

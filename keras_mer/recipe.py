@@ -1,0 +1,192 @@
+"""One experiment as data: a strict schema, read from `recipes/*.yaml`, saved with every run."""
+
+import dataclasses
+import os
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from keras_mer.errors import UserError, nearest
+from keras_mer.files import write_text
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+def _choice(default: str, *others: str):
+    return field(default=default, metadata={"choices": (default, *others)})
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is learnt from, and how it is split.
+
+    `sources` maps a source's name to its folder, or to a mapping with `path` and the source's own
+    options. `fractions` are the shares of train, validation and test.
+    """
+
+    sources: dict
+    vocabulary: str | list = "fer7"
+    split: str = _choice("official", "stratified", "subject", "kfold")
+    fractions: list = field(default_factory=lambda: [0.8, 0.1, 0.1])
+    folds: int = 5
+    fold: int = 0
+    seed: int = 0
+    drop_duplicates: bool = True
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes to training images; 0 turns one off.
+
+    `shift` is a fraction of the side, `rotate` in degrees, `zoom` and `contrast` relative,
+    `brightness` a fraction of the range, `erase` a probability, `mixup` the alpha of its Beta
+    distribution, `cutmix` the largest weight of the pasted image (both given: one per batch).
+    """
+
+    flip: bool = True
+    shift: float = 0.1
+    rotate: float = 10.0
+    zoom: float = 0.1
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erase: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """How it is learnt. `warmup` in epochs; `patience` 0 means no early stopping."""
+
+    epochs: int = 30
+    batch: int = 64
+    optimizer: str = _choice("sgd", "adam", "adamw")
+    rate: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = _choice("cosine", "plateau", "constant")
+    warmup: float = 1.0
+    plateau_factor: float = 0.5
+    plateau_patience: int = 4
+    patience: int = 0
+    monitor: str = _choice("accuracy", "loss", "uar")
+    class_weights: bool = False
+    label_smoothing: float = 0.0
+    precision: str = _choice("auto", "float32", "mixed_float16", "mixed_bfloat16")
+    seed: int = 0
+    deterministic: bool = False
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole experiment. `model` names a registered model; its other keys are its arguments."""
+
+    name: str
+    data: Data
+    model: dict
+    augment: Augment = field(default_factory=Augment)
+    training: Training = field(default_factory=Training)
+
+    def to_dict(self) -> dict:
+        """Plain dicts, lists and scalars, `load` takes them back from YAML."""
+        return dataclasses.asdict(self)
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Write the resolved recipe as YAML, every default spelt out."""
+        write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False))
+
+
+def names() -> list[str]:
+    """The built-in recipes."""
+    return sorted(p.stem for p in FOLDER.glob("*.yaml"))
+
+
+def load(name: str | os.PathLike, overrides: typing.Iterable[str] = ()) -> Recipe:
+    """Read a recipe by built-in name or by path, and apply ``"training.epochs=3"`` overrides.
+
+    Raises:
+        UserError: for an unknown recipe or key (with the nearest known one), a value of the wrong
+            type, or a file that is not YAML.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = FOLDER / f"{name}.yaml"
+        if not path.is_file():
+            raise UserError(
+                f"unknown recipe '{name}'{nearest(str(name), names())}; "
+                f"known: {', '.join(names())}, or a path to a .yaml file"
+            )
+    elif not path.is_file():
+        raise UserError(f"no recipe file at {path}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected a mapping with the keys data and model")
+    values.setdefault("name", path.stem)
+    for override in overrides:
+        _override(values, override)
+    return _build(Recipe, values, str(path))
+
+
+def _override(values: dict, text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--set {text}: expected key=value, e.g. training.epochs=3")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UserError(f"--set {text}: '{parent}' has no keys of its own")
+    try:
+        values[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--set {text}: '{value}' is not a YAML value") from None
+
+
+def _build(cls: type, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: expected a mapping, got {values!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    types_ = typing.get_type_hints(cls)
+    for key in values:
+        if key not in fields:
+            raise UserError(
+                f"{where}: unknown key '{key}'{nearest(str(key), fields)}; "
+                f"known: {', '.join(fields)}"
+            )
+    for key, f in fields.items():
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if required and key not in values:
+            raise UserError(f"{where}: the key '{key}' is missing")
+    made = {
+        key: _check(value, types_[key], fields[key].metadata.get("choices"), f"{where}: {key}")
+        for key, value in values.items()
+    }
+    return cls(**made)
+
+
+def _check(value: Any, kind: Any, choices: tuple | None, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, where)
+    if choices and value not in choices:
+        raise UserError(
+            f"{where}: expected one of {', '.join(choices)}, got {value!r}"
+            f"{nearest(str(value), choices)}"
+        )
+    if kind is float and not isinstance(value, bool):
+        try:  # YAML 1.1 reads 1e-4 as text
+            return float(value)
+        except (TypeError, ValueError):
+            raise UserError(f"{where}: expected a number, got {value!r}") from None
+    allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        wanted = " or ".join(t.__name__ for t in allowed)
+        raise UserError(f"{where}: expected {wanted}, got {value!r}")
+    return value
