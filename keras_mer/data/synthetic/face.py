@@ -1,6 +1,8 @@
 """Drawing a face with OpenCV: contours, soft shading, light, blur and noise."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import accumulate
+from math import cos, sin
 
 import cv2
 import numpy as np
@@ -66,8 +68,8 @@ class Scene:
         light = np.array([0.55 * n[5], -0.4 + 0.3 * n[6], 0.8])
         light /= np.sqrt(light @ light)
         rows = 2 + int(rng.integers(5))
-        base = rng.integers(40, 215) + rng.normal(0, 16, 3)
-        tones = rng.normal(0, 26, (rows, rows, 1)) + rng.normal(0, 9, (rows, rows, 3))
+        base = rng.integers(40, 215) + rng.normal(0, 13, 3)
+        tones = rng.normal(0, 26, (rows, rows, 1)) + rng.normal(0, 5, (rows, rows, 3))
         patch = np.clip(base + tones, 0, 255).astype(np.uint8)
         return cls(
             roll=0.085 * n[0],
@@ -176,47 +178,50 @@ def develop(image: np.ndarray, scene: Scene, unit: float) -> np.ndarray:
 
 
 class _Pen:
-    """Contours in pixels, and the few ways to lay them down."""
+    """Contours in pixels, and the two ways to lay them down."""
 
-    def __init__(self, points: dict[str, np.ndarray], unit: float):
-        self.points = points
-        self.half = {}
-        self.unit = unit
+    def __init__(self, names, ends, pixels: np.ndarray, unit: float):
+        starts = [0, *ends]
+        half = pixels >> 1  # the same on a canvas of half the size
+        self._whole = {n: pixels[a:b] for n, a, b in zip(names, starts, ends, strict=False)}
+        self._half = {n: half[a:b] for n, a, b in zip(names, starts, ends, strict=False)}
+        self._unit = unit
 
     def fill(self, canvas, names, colour, half=False):
-        chosen = [self.points[n] // 2 if half else self.points[n] for n in names]
-        for polygon in chosen:
-            cv2.fillPoly(canvas, [polygon], colour, cv2.LINE_AA, _FIXED)
+        """Fill polygons, each on its own: OpenCV leaves out what two of one call share."""
+        points = self._half if half else self._whole
+        for name in names:
+            cv2.fillPoly(canvas, [points[name]], colour, cv2.LINE_AA, _FIXED)
 
     def line(self, canvas, names, colour, width, half=False, closed=False):
-        chosen = [self.points[n] // 2 if half else self.points[n] for n in names]
-        thick = max(1, round(width * self.unit * (0.5 if half else 1)))
-        cv2.polylines(canvas, chosen, closed, colour, thick, cv2.LINE_AA, _FIXED)
+        points = self._half if half else self._whole
+        thick = max(1, round(width * self._unit * (0.5 if half else 1)))
+        cv2.polylines(
+            canvas, [points[n] for n in names], closed, colour, thick, cv2.LINE_AA, _FIXED
+        )
 
 
-def _project(shapes, turning, staying, scene, middle, unit) -> dict[str, np.ndarray]:
+def _project(shapes, turning, staying, scene, middle, unit) -> _Pen:
     """Turn the head, and bring every contour to fixed-point pixels."""
-    names = [*shapes, *turning, *staying]
     arrays = [*shapes.values(), *turning.values(), *staying.values()]
-    ends = np.cumsum([len(a) for a in arrays])
+    ends = list(accumulate(map(len, arrays)))
     every = np.concatenate(arrays)
-    head = every[: ends[len(shapes) + len(turning) - 1]]
-    x, y = head[:, 0], head[:, 1]
-    z = 0.8 * np.sqrt(np.clip(1 - (x / 1.12) ** 2 - ((y - 0.1) / 1.75) ** 2, 0.0, None))
-    nose = 0.22 * np.exp(-((x / 0.2) ** 2) - ((y - 0.45) / 0.22) ** 2)
-    y0 = y - 0.2
-    sin, cos = np.sin, np.cos
-    tx = x * cos(scene.yaw) + (z + nose - 0.25) * sin(scene.yaw)
-    ty = y0 * cos(scene.pitch) + (z + nose - 0.25) * sin(scene.pitch)
-    c, s = cos(scene.roll), sin(scene.roll)
-    head[:, 0] = scene.scale * (tx * c - ty * s) + scene.dx
-    head[:, 1] = scene.scale * (tx * s + ty * c) + 0.2 + scene.dy
-    body = every[ends[len(shapes) + len(turning) - 1] :]
-    body *= scene.scale
-    body += (0.6 * scene.dx, 0.5 * scene.dy)
-    pixels = np.rint((every * unit + middle) * (1 << _FIXED)).astype(np.int32)
-    starts = [0, *ends.tolist()]
-    return {name: pixels[a:b] for name, a, b in zip(names, starts, ends.tolist(), strict=False)}
+    last = ends[len(shapes) + len(turning) - 1]
+    x, y = every[:last, 0], every[:last, 1]
+    z = np.maximum(1 - (x / 1.12) ** 2 - ((y - 0.1) / 1.75) ** 2, 0)
+    z = 0.8 * np.sqrt(z) - 0.25
+    z += 0.22 * np.exp(-((x / 0.2) ** 2) - ((y - 0.45) / 0.22) ** 2)  # the nose stands out
+    tx = x * cos(scene.yaw) + z * sin(scene.yaw)
+    ty = (y - 0.2) * cos(scene.pitch) + z * sin(scene.pitch)
+    c, s = scene.scale * cos(scene.roll), scene.scale * sin(scene.roll)
+    every[:last, 0] = tx * c - ty * s + scene.dx
+    every[:last, 1] = tx * s + ty * c + 0.2 + scene.dy
+    every[last:] *= scene.scale
+    every[last:] += (0.6 * scene.dx, 0.5 * scene.dy)
+    every *= unit * (1 << _FIXED)
+    every += (middle[0] * (1 << _FIXED), middle[1] * (1 << _FIXED))
+    pixels = np.rint(every).astype(np.int32)
+    return _Pen([*shapes, *turning, *staying], ends, pixels, unit * scene.scale)
 
 
 def _light(scene, shape, middle, unit) -> np.ndarray:
@@ -235,9 +240,10 @@ def _light(scene, shape, middle, unit) -> np.ndarray:
     return np.clip(128 * tinted, 0, 255).astype(np.uint8)
 
 
-def _grey(strength: float, tint=(1.0, 0.95, 0.82)):
+def _grey(strength: float):
     """A shading colour: 128 leaves the skin as it is, less darkens it, the red least."""
-    return tuple(128 * (1 - min(max(strength, 0.0), 1.3) * t * 0.62) for t in tint)
+    dark = 128 * 0.62 * min(max(strength, 0.0), 1.3)
+    return 128 - dark, 128 - 0.95 * dark, 128 - 0.82 * dark
 
 
 def render(canvas, who: Identity, units, scene: Scene, middle, unit: float) -> np.ndarray:
@@ -253,7 +259,7 @@ def render(canvas, who: Identity, units, scene: Scene, middle, unit: float) -> n
     """
     shapes, folds = contours(who, units, scene.gaze)
     turning, staying = surroundings(who)
-    pen = _Pen(_project(shapes, turning, staying, scene, middle, unit), unit * scene.scale)
+    pen = _project(shapes, turning, staying, scene, middle, unit)
     h, w = canvas.shape[:2]
     if "back" in turning:
         pen.fill(canvas, ["back"], _scaled(who.hair, 0.62))
@@ -268,10 +274,10 @@ def render(canvas, who: Identity, units, scene: Scene, middle, unit: float) -> n
     pen.fill(skin, ["ear0", "ear1"], _scaled(who.skin, 0.88))
     pen.fill(skin, ["concha0", "concha1"], _scaled(who.skin, 0.66))
     pen.fill(skin, ["head"], who.skin)
+    if "cap" in turning:
+        _hair(skin, who, pen, turning)
     shade = _shading(who, folds, pen, scene, turning, (h, w), middle, unit)
     skin = cv2.multiply(skin, shade, scale=1 / 128)
-    if "cap" in turning:
-        _hair(skin, who, pen, scene, turning)
     wide = cv2.merge([mask, mask, mask])
     cv2.multiply(skin, wide, skin, 1 / 255)
     cv2.multiply(canvas, cv2.bitwise_not(wide), canvas, 1 / 255)
@@ -289,6 +295,8 @@ def _shading(who, folds, pen, scene, turning, shape, middle, unit):
     slant = min(1.0, 1.6 * abs(scene.light[0]))
     if "cap" in turning:
         pen.fill(wide, ["hairline"], _grey(0.3), half=True)
+        pen.fill(wide, ["cap"], (118, 118, 118), half=True)
+        pen.line(wide, ["sheen"], (165, 165, 165), 0.16, half=True)
     for side in (0, 1):
         pen.fill(wide, [f"socket{side}"], _grey(0.26), half=True)
         pen.fill(
@@ -303,7 +311,7 @@ def _shading(who, folds, pen, scene, turning, shape, middle, unit):
     pen.fill(wide, ["underlip"], _grey(0.45), True)
     pen.fill(wide, ["philtrum"], _grey(0.16), True)
     if who.beard:
-        pen.fill(wide, ["beard"], _toward(who.hair, who.skin, who.beard), True)
+        pen.fill(wide, ["beard0", "beard1"], _toward(who.hair, who.skin, who.beard), True)
     if who.moustache:
         pen.fill(wide, ["upperbeard"], _toward(who.hair, who.skin, who.moustache), True)
     _blur(wide, 0.05 * unit)
@@ -335,7 +343,7 @@ def _shading(who, folds, pen, scene, turning, shape, middle, unit):
     return cv2.resize(wide, (w, h), interpolation=cv2.INTER_LINEAR)
 
 
-def _hair(skin, who, pen, scene, turning):
+def _hair(skin, who, pen, turning):
     pen.fill(skin, ["cap"], who.hair)
     strands = [n for n in turning if n.startswith("strand")]
     pen.line(skin, strands[::2], _scaled(who.hair, 1.14), 0.035)
@@ -381,7 +389,8 @@ def _blur(image, sigma: float) -> None:
 
 
 def _scaled(colour, factor: float):
-    return tuple(min(255.0, c * factor) for c in colour)
+    b, g, r = colour
+    return min(255.0, b * factor), min(255.0, g * factor), min(255.0, r * factor)
 
 
 def _toward(hair, skin, amount: float):
@@ -389,6 +398,3 @@ def _toward(hair, skin, amount: float):
     return tuple(
         128 * (1 + 0.75 * amount * (h / max(s, 1) - 1)) for h, s in zip(hair, skin, strict=True)
     )
-
-
-__all__ = ["BOX_HALF", "BOX_MIDDLE", "Scene", "draw_expression", "draw_face", "replace"]

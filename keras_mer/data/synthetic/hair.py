@@ -39,19 +39,11 @@ def surroundings(who: Identity) -> tuple[Contours, Contours]:
         turning["cap"] * (0.97, 1) + (0, 0.09) if "cap" in turning else np.zeros((0, 2))
     )
     broad = 1.0 if who.jaw > 0.76 else 0.88
-    neck = np.array([(-0.6, 0.7), (0.6, 0.7), (0.6, 1.7), (0.8, 2.1), (-0.8, 2.1), (-0.6, 1.7)])
+    neck = np.array([(-0.6, 0.7), (0.6, 0.7), (0.6, 1.7), (0.8, 2.3), (-0.8, 2.3), (-0.6, 1.7)])
     torso = np.array(
-        [
-            (0, 2.16),
-            (0.42, 2.05),
-            (0.62, 1.85),
-            (1.3, 2.1),
-            (2.0, 2.45),
-            (2.3, 3.3),
-            (2.4, 12),
-            (0, 12),
-        ]
-    )
+        [(0, 2.18), (0.42, 2.06), (0.64, 1.86), (1.15, 2.02), (1.75, 2.25), (2.1, 2.7), (2.3, 3.6),
+         (2.4, 6), (2.4, 12), (0, 12)]
+    )  # fmt: skip
     staying = {
         "neck": neck * (broad, 1),
         "torso": smooth(mirrored(torso * (broad, 1))),
@@ -96,10 +88,12 @@ def _cap(who, rng, out: Contours) -> None:
         inner[[2, -3], 0] *= 0.9
     cap = np.concatenate([outer, inner[::-1]])
     out["cap"] = smooth(cap)
+    x = np.linspace(-0.75, 0.75, 9)
+    out["sheen"] = np.stack([x, -1.32 - 0.5 * v + 0.45 * x**2], 1)
     # strands run from the hairline to the crown, and take the light differently
     bend = np.linspace(0, 1, 6)[:, None]
     for k in range(10):
-        i = k % len(inner)
+        i = 2 + k % (len(inner) - 4)  # the temples' would hang over the face
         foot = inner[i] + rng.normal(0, 0.03, 2)
         tip = np.array([0.45 * foot[0], -1.5 - v + 0.4 * abs(foot[0])]) * rng.uniform(0.9, 1.0)
         middle = 0.5 * (foot + tip) * (1.12, 1.08)
@@ -108,8 +102,8 @@ def _cap(who, rng, out: Contours) -> None:
         low = 1.55 + 0.5 * rng.random() if style == "long" else 0.45
         wide = 1.12 if style == "long" else 1.22
         back = np.array(
-            [(0, -1.6 - v), (0.75, -1.45), (wide, -0.7), (wide + 0.04, 0.2), (wide, 0.4 + 0.5 * low),
-             (0.95 * wide, low), (0.4, low + 0.08), (0, low)]
+            [(0, -1.6 - v), (0.75, -1.45), (wide, -0.7), (wide + 0.04, 0.2),
+             (wide, 0.4 + 0.5 * low), (0.95 * wide, low), (0.4, low + 0.08), (0, low)]
         )  # fmt: skip
         out["back"] = smooth(mirrored(back))
     elif style == "bun":

@@ -319,10 +319,10 @@ def _write_pixels(path, rows, codes, size, seed, progress, overwrite) -> None:
 
 def _votes(row: _Row, seed: int) -> list[int]:
     rng = np.random.default_rng([seed, row.index, 0x707])
-    chances = np.full(10, 0.02)
+    chances = np.full(10, 0.06)
     chances[9] = 0.0
-    chances[0] += 0.25 * (1 - row.intensity)  # weak expressions look neutral to some
-    chances[emotions.FERPLUS.index(row.label)] += 2.5 * (0.3 + row.intensity)
+    chances[0] += 0.8 * (1 - row.intensity)  # weak expressions look neutral to some
+    chances[emotions.FERPLUS.index(row.label)] += 1.5 + 2.5 * row.intensity
     return rng.multinomial(10, chances / chances.sum()).tolist()
 
 

@@ -98,7 +98,7 @@ def draw_photo(
 
 def _place(canvas, who, units, scene, x: float, y: float, unit: float) -> None:
     """Draw one person with the face box's middle at (x, y), in the part of the canvas touched."""
-    h, w = canvas.shape[:2]
+    w = canvas.shape[1]
     left, right = max(0, int(x - 2.8 * unit)) & ~1, min(w, int(x + 2.8 * unit))
     top = max(0, int(y - 2.8 * unit)) & ~1
     part = np.ascontiguousarray(canvas[top:, left:right])

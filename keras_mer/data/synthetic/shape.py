@@ -60,7 +60,7 @@ def _eyes(who, au, mean, gaze, shapes, folds):
     slant = 0.42 * au["1"] * np.clip(1 - au["5"], 0, 1) * np.clip(1 - 0.8 * au["2"], 0, 1)
 
     def lids(u):
-        bow = np.clip(1 - u * u, 0, None)
+        bow = np.maximum(1 - u * u, 0)
         base = -who.eye_tilt * u
         top = base - up * bow**0.6 * (1 - slant * u)
         bottom = base + np.clip(low, 0.0, None) * bow**0.8 - lift * bow
@@ -121,7 +121,7 @@ def _brows(who, au, mean, shapes, folds):
         shapes[f"frown{side}"] = s_line(
             SIDES[side, 0], (0.075, -0.31), (0.055 + 0.02 * mean["4"], -0.12)
         )
-        folds[f"frown{side}"] = 0.1 * who.age + 0.85 * mean["4"]
+        folds[f"frown{side}"] = 0.1 * who.age + 0.7 * mean["4"]
     raise_all, raise_in = mean["2"], mean["1"] * max(0.0, 1 - mean["2"])
     for k in range(3):
         level = -0.53 - 0.11 * k - 0.05 * raise_all
@@ -158,7 +158,7 @@ def _nose(who, mean, shapes, folds):
     shapes["undernose"] = _ellipse(0, base + 0.045, width * 1.0, 0.05)
     shapes["nosebase"] = _xy(width * 0.5 * _U, base + 0.022 - 0.02 * _U**2)
     folds["wing"] = 0.62 + 0.3 * mean["9"]
-    folds["snarl"] = 0.95 * mean["9"]
+    folds["snarl"] = 0.6 * mean["9"]
 
 
 def _mouth(who, au, mean, drop, shapes, folds):
@@ -227,7 +227,7 @@ def _mouth(who, au, mean, drop, shapes, folds):
         reach = 0.10 + 0.05 * u12
         bend = (wing + 0.5 * reach + 0.13 + 0.10 * u12, 0.5 * (wing_y + c) - 0.10 - 0.04 * u12)
         shapes[f"fold{side}"] = s_curve(s, (wing, wing_y), bend, (w + reach, c + 0.06))
-        folds[f"fold{side}"] = 0.14 + 0.3 * who.age + 0.5 * u12 + 0.45 * u10 + 0.5 * u9
+        folds[f"fold{side}"] = 0.12 + 0.25 * who.age + 0.4 * u12 + 0.3 * u10 + 0.28 * u9
         shapes[f"marionette{side}"] = s_curve(
             s, (w + 0.02, c + 0.02), (w + 0.075, c + 0.08), (w + 0.05, c + 0.22)
         )
@@ -235,7 +235,7 @@ def _mouth(who, au, mean, drop, shapes, folds):
         shapes[f"dimple{side}"] = s_curve(
             s, (w + 0.05, c - 0.1), (w + 0.12, c), (w + 0.05, c + 0.08)
         )
-        folds[f"dimple{side}"] = 0.95 * u14 + 0.2 * u12
+        folds[f"dimple{side}"] = 0.62 * u14 + 0.15 * u12
         shapes[f"corner{side}"] = _ellipse(s * w, c, 0.03 + 0.012 * u14, 0.022)
         puff = 0.06 * u6 + 0.05 * u12
         shapes[f"cheek{side}"] = _ellipse(s * 0.56, 0.44 - puff, 0.25, 0.19)
@@ -282,29 +282,22 @@ def _head(who, drop, shapes):
     outline = smooth(mirrored(half))
     shapes["head"] = outline
     if who.beard:
-        shapes["beard"] = _beard(half, who.mouth_y + drop)
-    shapes["jawline"] = smooth(mirrored(half) * (0.93, 0.98))
+        _beard(half, who.mouth_y + drop, shapes)
 
 
-def _beard(half, mouth):
-    outer = half[4:]
+def _beard(half, mouth, shapes):
     inner = np.array(
-        [
-            (0, mouth + 0.16),
-            (0.3, mouth + 0.14),
-            (0.5, mouth + 0.02),
-            (0.66, mouth - 0.14),
-            (0.86, 0.5),
-        ]
-    )
-    ring = np.concatenate([outer, inner[:1]])
-    right = np.concatenate([ring, inner[1:]])
-    left = right[::-1] * (-1, 1)
-    return np.concatenate([right, left])
+        [(0, mouth + 0.16), (0.3, mouth + 0.14), (0.5, mouth + 0.02), (0.66, mouth - 0.14),
+         (0.86, 0.45)]
+    )  # fmt: skip
+    ring = np.concatenate([half[4:], inner])
+    shapes["beard0"], shapes["beard1"] = ring * (-1, 1), ring
 
 
 def _xy(x, y) -> np.ndarray:
-    return np.stack([x, y], 1)
+    out = np.empty((len(x), 2))
+    out[:, 0], out[:, 1] = x, y
+    return out
 
 
 def _closed(x, top, bottom) -> np.ndarray:
