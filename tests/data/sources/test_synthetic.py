@@ -1,0 +1,56 @@
+import sys
+import types
+
+import pytest
+
+from keras_mer.data import sources
+from keras_mer.errors import UserError
+
+
+@pytest.fixture
+def drawn(monkeypatch, faces):
+    """A stand-in for the generator: it counts its calls and draws pictures that say their class."""
+    calls = []
+
+    def write_samples(folder, count=6, seed=0):
+        calls.append((count, seed))
+        labels = [("happy", "sad", "neutral")[i % 3] for i in range(count)]
+        lines = ["file,label,subject,intensity"]
+        for i, label in enumerate(labels):
+            faces.save(folder / "images" / f"{i}.png", label)
+            lines.append(f"images/{i}.png,{label},p{i // 2},0.8")
+        (folder / "samples.csv").write_text("\n".join(lines) + "\n")
+
+    module = types.ModuleType("keras_mer.data.synthetic")
+    module.write_samples = write_samples
+    monkeypatch.setitem(sys.modules, "keras_mer.data.synthetic", module)
+    return calls
+
+
+def test_it_is_drawn_once_and_read_again(tmp_path, faces, drawn):
+    first = sources.load("synthetic", tmp_path / "faces", count=9, seed=3)
+    faces.check(first, source="synthetic")
+    assert first.counts("subject")["p0"] == 2
+    assert first.samples[0].note == "intensity 0.8"
+    assert sources.load("synthetic", tmp_path / "faces", count=9, seed=3) == first
+    assert sources.load("synthetic", tmp_path / "faces") == first
+    assert drawn == [(9, 3)]
+
+
+def test_other_options_than_it_was_drawn_with_are_refused(tmp_path, drawn):
+    sources.load("synthetic", tmp_path / "faces", count=9)
+    with pytest.raises(UserError, match=r"drawn with the options .*9.*, not .*12.*: delete it or"):
+        sources.load("synthetic", tmp_path / "faces", count=12)
+
+
+def test_an_unknown_option_draws_nothing(tmp_path, drawn):
+    with pytest.raises(UserError, match=r"unknown option 'cuont' \(did you mean 'count'\?\)"):
+        sources.load("synthetic", tmp_path / "faces", cuont=9)
+    assert not (tmp_path / "faces").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, drawn):
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(UserError, match="expected a synthetic dataset or no folder"):
+        sources.load("synthetic", tmp_path)
+    assert drawn == []
