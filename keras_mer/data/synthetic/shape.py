@@ -54,7 +54,7 @@ def contours(
 
 def _eyes(who, au, mean, gaze, shapes, folds):
     squint = 1 - 0.40 * au["7"] - 0.22 * au["6"] - 0.32 * au["9"] - 0.16 * au["4"]
-    up = who.eye_open * np.clip(squint + 0.95 * au["5"], 0.16, 2) * (1 - au["43"])
+    up = who.eye_open * np.clip(squint + 0.8 * au["5"], 0.16, 2) * (1 - au["43"])
     low = who.eye_open * 0.62 * (1 - 0.5 * au["7"] - 0.4 * au["9"] + 0.2 * au["5"]) * (1 - au["43"])
     lift = 0.055 * au["6"] + 0.03 * au["7"] + 0.03 * au["9"]
     slant = 0.42 * au["1"] * np.clip(1 - au["5"], 0, 1) * np.clip(1 - 0.8 * au["2"], 0, 1)
@@ -68,7 +68,7 @@ def _eyes(who, au, mean, gaze, shapes, folds):
 
     top, bottom = lids(_U)
     x = SIDES * (who.eye_x + who.eye_w * _U)
-    radius = 0.122
+    radius = 0.128
     cx, cy = gaze[0] + SIDES * (who.eye_x - 0.008), gaze[1] - 0.012
     for name, size in (("iris", radius), ("pupil", 0.052), ("ring", radius * 1.1)):
         px = cx + size * _CIRCLE[:, 0]
@@ -93,7 +93,7 @@ def _eyes(who, au, mean, gaze, shapes, folds):
         )
         s = SIDES[side, 0]
         out = who.eye_x + who.eye_w
-        shapes[f"socket{side}"] = _ellipse(s * (who.eye_x - 0.02), -0.1, 0.30, 0.15)
+        shapes[f"socket{side}"] = _ellipse(s * (who.eye_x - 0.02), -0.06, 0.31, 0.16)
         for k in range(3):
             rise = -0.09 + 0.08 * k
             shapes[f"crow{k}{side}"] = s_line(
@@ -155,6 +155,7 @@ def _nose(who, mean, shapes, folds):
     shapes["bridge"] = np.array(
         [(-0.035, -0.1), (0.035, -0.1), (0.045, base - 0.2), (-0.045, base - 0.2)]
     )
+    shapes["brow_bone"] = _ellipse(0, -0.58, 0.5, 0.2)
     shapes["undernose"] = _ellipse(0, base + 0.045, width * 1.0, 0.05)
     shapes["nosebase"] = _xy(width * 0.5 * _U, base + 0.022 - 0.02 * _U**2)
     folds["wing"] = 0.62 + 0.3 * mean["9"]
