@@ -47,27 +47,42 @@ def align(
         uint8, (side, side) or (side, side, channels).
     """
     left, right = np.asarray(landmarks[:2], np.float64)
-    across = right - left
-    distance = max(float(np.hypot(*across)), 1.0)
-    face = distance / (EYES[1][0] - EYES[0][0])
+    face = max(float(np.hypot(*(right - left))), 1.0) / (EYES[1][0] - EYES[0][0])
     scale = side / (face * (1 + 2 * margin))
-    if scale < 0.5:
+    factor = int(1 / scale)
+    if factor > 1:
         # A bilinear warp skips pixels when it shrinks by more than two: average them first, in
         # a part of the image wide enough for any rotation.
         reach = face * (1.5 + margin)
         corner = np.round((left + right) / 2 - reach)
-        part = crop(image, (*corner, 2 * reach, 2 * reach))
-        size = [max(1, round(length * 2 * scale)) for length in part.shape[1::-1]]
-        small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        factors = np.array(size) / part.shape[1::-1]
-        points = (np.asarray(landmarks[:2]) - corner + 0.5) * factors - 0.5
-        return align(small, points, side, margin)
+        part = block_mean(crop(image, (*corner, 2 * reach, 2 * reach)), factor)
+        eyes = (np.array([left, right]) - corner + 0.5) / factor - 0.5
+        return _warp(part, eyes, side, margin)
+    return _warp(image, np.array([left, right]), side, margin)
+
+
+def block_mean(image: np.ndarray, factor: int) -> np.ndarray:
+    """Shrink a uint8 image by a whole number, each pixel the mean of a block.
+
+    Rows and columns that fill no block are cut off. OpenCV does whole blocks 25 times faster than
+    any other area resize.
+    """
+    factor = min(factor, *image.shape[:2])
+    rows, columns = image.shape[0] // factor, image.shape[1] // factor
+    whole = image[: rows * factor, : columns * factor]
+    return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+
+
+def _warp(image: np.ndarray, eyes: np.ndarray, side: int, margin: float) -> np.ndarray:
+    """`align` by one bilinear warp; `eyes` is (2, 2)."""
+    across = eyes[1] - eyes[0]
+    distance = max(float(np.hypot(*across)), 1e-3)
+    scale = side * (EYES[1][0] - EYES[0][0]) / (distance * (1 + 2 * margin))
     cosine, sine = across / distance * scale
     turn = np.array([[cosine, sine], [-sine, cosine]])
-    target = side * (margin + np.array([0.5, EYES[0][1]])) / (1 + 2 * margin)
-    target[0] = side / 2
+    target = np.array([side / 2, side * (margin + EYES[0][1]) / (1 + 2 * margin)])
     # Pixel centres lie at +0.5.
-    shift = target - 0.5 - turn @ ((left + right) / 2)
+    shift = target - 0.5 - turn @ eyes.mean(0)
     return cv2.warpAffine(
         image,
         np.column_stack([turn, shift]),

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from keras_mer.errors import UserError, nearest
-from keras_mer.face.align import EYES
+from keras_mer.face.align import EYES, block_mean
 from keras_mer.images import to_uint8
 
 #: Longest side, in pixels, of the copy that is searched in photographs and in video.
@@ -50,7 +50,7 @@ class HaarDetector:
     """OpenCV's frontal Haar cascade, which comes inside the opencv-python wheel.
 
     Args:
-        max_side: longest side in pixels of the copy that is searched.
+        max_side: about the longest side in pixels of the copy that is searched.
         min_face: smallest face, as a share of that copy's shorter side; at least 24 pixels.
         scale_factor: step between the sizes tried; larger is faster and misses more.
         min_neighbours: how many overlapping hits make a face; more means fewer false ones.
@@ -79,7 +79,7 @@ class HaarDetector:
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Faces of a uint8 grey or BGR image, largest first; none is an empty list."""
-        small, scale = _shrink(image, self.max_side)
+        small, scale = shrink(image, self.max_side)
         grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         smallest = max(24, round(self.min_face * min(grey.shape)))
         boxes, _, weights = self._cascade.detectMultiScale3(
@@ -101,7 +101,7 @@ class YuNetDetector:
 
     Args:
         model: path of the ONNX file, which no wheel carries (`make detector` fetches it).
-        max_side: longest side in pixels of the copy that is searched.
+        max_side: about the longest side in pixels of the copy that is searched.
         min_score: faces below it, in 0..1, are dropped.
 
     Raises:
@@ -127,7 +127,7 @@ class YuNetDetector:
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Faces of a uint8 grey or BGR image with their landmarks, largest first."""
-        small, scale = _shrink(image, self.max_side)
+        small, scale = shrink(image, self.max_side)
         if small.ndim == 2:
             small = cv2.cvtColor(small, cv2.COLOR_GRAY2BGR)
         self._net.setInputSize((small.shape[1], small.shape[0]))
@@ -170,14 +170,12 @@ def make_detector(
 DETECTORS = ("haar", "yunet")
 
 
-def _shrink(image: np.ndarray, max_side: int) -> tuple[np.ndarray, float]:
-    """A uint8 copy whose longest side is at most `max_side`, and its scale."""
+def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
+    """A uint8 copy whose longest side is near `side`, and its scale, one over a whole number."""
     image = to_uint8(image)
-    scale = min(1.0, max_side / max(image.shape[:2]))
-    if scale == 1.0:
-        return image, 1.0
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), scale
+    factor = max(1, round(max(image.shape[:2]) / side))
+    factor = min(factor, *image.shape[:2])
+    return (image, 1.0) if factor == 1 else (block_mean(image, factor), 1 / factor)
 
 
 def _haar_like(box: np.ndarray, eyes: np.ndarray) -> tuple[int, int, int, int]:

@@ -128,6 +128,6 @@ def strip(
             points = np.stack([x, (1 - values[:, column]) * (height - 3) + 1], 1).round()
             cv2.polylines(out, [points.astype(np.int32)], False, colour(name), 2, cv2.LINE_AA)
     for row, name in enumerate(classes):
-        size = min(row_height * 0.75, 14)
+        size = min(row_height * 0.7, 14)
         text(out, name, (plot + 4, round(row * row_height + 1)), size, colour(name), None)
     return out

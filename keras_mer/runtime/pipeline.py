@@ -1,0 +1,126 @@
+"""From a stream of frames to faces with identities and calm labels."""
+
+import time as clock
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from keras_mer.face.detect import VIDEO_SIDE, Detection, shrink
+from keras_mer.runtime.recogniser import Expression, Face, Recogniser
+from keras_mer.runtime.smoothing import Smoother
+from keras_mer.runtime.tracking import Track, Tracker
+
+
+@dataclass(frozen=True)
+class TrackedFace(Face):
+    """A face of a stream: label and probabilities are smoothed over time.
+
+    Attributes:
+        id: its identity, the same from frame to frame.
+        raw: what the model says about this frame alone.
+    """
+
+    id: int = 0
+    raw: Expression | None = None
+
+
+class Pipeline:
+    """Detects every few frames, tracks in between, classifies and smooths.
+
+    Args:
+        recogniser: model and detector; load it with ``max_side=VIDEO_SIDE``.
+        detect_every: frames from one detector run to the next.
+        smoothing: half-life in seconds of the exponential mean over probabilities; 0 is none.
+
+    Attributes:
+        seconds: what each part of the last frame took: detect, track, crop, model.
+    """
+
+    def __init__(self, recogniser: Recogniser, detect_every: int = 5, smoothing: float = 0.4):
+        self.recogniser = recogniser
+        self.detect_every = max(1, detect_every)
+        self.smoothing = smoothing
+        self.tracker = Tracker()
+        self.seconds: dict[str, float] = {}
+        self._side = getattr(recogniser.detector, "max_side", VIDEO_SIDE)
+        self._count = self._since = 0
+        self._smoothers: dict[int, Smoother] = {}
+        self._clips: dict[int, deque[np.ndarray]] = {}
+
+    def process(self, image: np.ndarray, time: float, cut: bool = False) -> list[TrackedFace]:
+        """The faces of the next frame, the longest known first.
+
+        Args:
+            image: uint8, (height, width, 3) BGR.
+            time: seconds, rising from frame to frame.
+            cut: whether the frame does not continue the one before.
+        """
+        ticks = [clock.perf_counter()]
+        if cut:
+            self.tracker.reset()
+        small, scale = shrink(image, self._side)
+        self.tracker.move(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), scale)
+        ticks.append(clock.perf_counter())
+        self._since += 1
+        if cut or self._since >= self.detect_every or self._count == 0 or self.tracker.undecided:
+            found = [_enlarged(face, 1 / scale) for face in self.recogniser.detector.detect(small)]
+            self.tracker.update(found, time)
+            if cut:  # a picture that stands alone gets no second look to confirm a face
+                self.tracker.update(found, time)
+            self._since = 0
+        self._count += 1
+        ticks.append(clock.perf_counter())
+        tracks = self.tracker.visible
+        crops = [self.recogniser.crop(image, track.detection) for track in tracks]
+        ticks.append(clock.perf_counter())
+        raws = self._classify(tracks, crops)
+        ticks.append(clock.perf_counter())
+        faces = [self._face(t, raw, time) for t, raw in zip(tracks, raws, strict=True)]
+        self._forget()
+        parts = np.diff(ticks)
+        self.seconds = dict(zip(("track", "detect", "crop", "model"), parts, strict=True))
+        return faces
+
+    def _classify(self, tracks: list[Track], crops: list[np.ndarray]) -> list[Expression]:
+        frames = self.recogniser.card.frames
+        if not frames:
+            return self.recogniser.predict_faces(crops)
+        raws = []
+        for track, one in zip(tracks, crops, strict=True):
+            clip = self._clips.setdefault(track.id, deque(maxlen=frames))
+            clip.append(one)
+            raws.append(self.recogniser.predict_clip(clip))
+        return raws
+
+    def _face(self, track: Track, raw: Expression, time: float) -> TrackedFace:
+        smoother = self._smoothers.setdefault(track.id, Smoother(self.smoothing))
+        calm = smoother.update(np.array(list(raw.probabilities.values())), time)
+        expression = self.recogniser.expression(calm)
+        face = track.detection
+        return TrackedFace(
+            label=expression.label,
+            confidence=expression.confidence,
+            probabilities=expression.probabilities,
+            box=face.box,
+            score=face.score,
+            landmarks=face.landmarks,
+            id=track.id,
+            raw=raw,
+        )
+
+    def _forget(self) -> None:
+        """Drop what was kept for faces that will not come back, so that memory stays flat."""
+        known = self.tracker.identities
+        for table in (self._smoothers, self._clips):
+            for gone in [identity for identity in table if identity not in known]:
+                del table[gone]
+
+
+def _enlarged(face: Detection, factor: float) -> Detection:
+    box = tuple(round(v * factor) for v in face.box)
+    points = face.landmarks
+    if points is not None:
+        points = tuple((x * factor, y * factor) for x, y in points)
+    return Detection(box, face.score, points)
