@@ -71,10 +71,15 @@ def read(path: str | os.PathLike) -> np.ndarray:
 
 
 def write(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Write a uint8 grey or BGR image, whole or not at all; the suffix chooses the format."""
-    done, data = cv2.imencode(Path(path).suffix, image)
-    if not done:
-        raise UserError(f"{path}: OpenCV cannot write this format")
+    """Write a uint8 grey or BGR image, whole or not at all; the suffix chooses the format.
+
+    Raises:
+        UserError: for a suffix OpenCV cannot write.
+    """
+    suffix = Path(path).suffix
+    if not suffix or not cv2.haveImageWriter(f"image{suffix}"):
+        raise UserError(f"{path}: OpenCV cannot write the format '{suffix}'")
+    _, data = cv2.imencode(suffix, image)
     with replacing(path) as temporary:
         temporary.write_bytes(data.tobytes())
 

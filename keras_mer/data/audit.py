@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_mer.data import fingerprints
 from keras_mer.data.fingerprints import Fingerprints
 from keras_mer.data.loading import Progress
-from keras_mer.data.manifest import SPLITS, Manifest
+from keras_mer.data.manifest import SPLITS, Manifest, Sample
 from keras_mer.files import replacing, write_text
 
 #: Correlation of 16x16 thumbnails above which two images count as near-duplicates. Chosen by eye
@@ -252,9 +252,15 @@ def drop_leaks(manifest: Manifest, report: Report) -> Manifest:
 
 
 def note_leaks(manifest: Manifest, report: Report) -> Manifest:
-    """Keep every row, and name in its note the train image that a validation or test row equals."""
+    """Keep every row, and name in the note of a row of `report.twins` the one that it equals."""
     samples = list(manifest.samples)
     for row, twin in report.twins.items():
         note = f"{TWIN_NOTE}{samples[twin].path} ({samples[twin].split})"
         samples[row] = replace(samples[row], note=note)
     return manifest.replace(samples)
+
+
+def has_twin_in_train(sample: Sample) -> bool:
+    """Whether `note_leaks` found the very pixels of this validation or test sample in train."""
+    note = sample.note
+    return sample.split != "dropped" and note.startswith(TWIN_NOTE) and note.endswith("(train)")

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import io
 import re
 import tarfile
@@ -60,16 +61,20 @@ def names(place: Path) -> list[str]:
     Hidden files and what operating systems leave behind are left out.
     """
     if place.is_dir():
-        found = (p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
+        found = [p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file()]
     else:
         with _explaining(place):
-            if zipfile.is_zipfile(place):
-                with zipfile.ZipFile(place) as archive:
-                    found = [m.filename for m in archive.infolist() if not m.is_dir()]
-            else:
-                with tarfile.open(place) as archive:
-                    found = [m.name for m in archive if m.isfile()]
-    return sorted(name.removeprefix("./") for name in found if not _is_junk(name))
+            found = list(_members(place, place.stat().st_mtime_ns))
+    return sorted(name for name in found if not _is_junk(name))
+
+
+@functools.lru_cache(maxsize=8)  # a compressed tar must be unpacked to be listed
+def _members(place: Path, _changed: int) -> tuple[str, ...]:
+    if zipfile.is_zipfile(place):
+        with zipfile.ZipFile(place) as archive:
+            return tuple(m.filename for m in archive.infolist() if not m.is_dir())
+    with tarfile.open(place) as archive:
+        return tuple(m.name.removeprefix("./") for m in archive if m.isfile())
 
 
 def _is_junk(name: str) -> bool:
@@ -80,17 +85,19 @@ def _is_junk(name: str) -> bool:
 def read_members(archive: Path, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Bytes of the wanted members, in the archive's order: one pass, however it is compressed.
 
+    A member that is not there is left out.
+
     Raises:
-        UserError: for a broken archive, or a member that is not in it.
+        UserError: for a broken archive.
     """
     left = set(wanted)
     with _explaining(archive):
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as file:
                 for member in file.namelist():
-                    if member.removeprefix("./") in left:
-                        left.discard(member.removeprefix("./"))
-                        yield member.removeprefix("./"), file.read(member)
+                    if member in left:
+                        left.discard(member)
+                        yield member, file.read(member)
         else:
             with tarfile.open(archive) as file:
                 for member in file:
@@ -98,8 +105,6 @@ def read_members(archive: Path, wanted: Iterable[str]) -> Iterator[tuple[str, by
                     if name in left and member.isfile():
                         left.discard(name)
                         yield name, file.extractfile(member).read()
-    if left:
-        raise UserError(f"{archive}: no member {min(left)}")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,137 @@
+import cv2
+import numpy as np
+import pytest
+
+from keras_mer.data.build import build, load_sources
+from keras_mer.data.manifest import Manifest
+from keras_mer.errors import UserError
+
+CLASSES = ("angry", "happy", "sad")
+
+
+@pytest.fixture
+def data(tmp_path):
+    """30 different pictures of each class, without a split."""
+    rng = np.random.default_rng(0)
+    for label in CLASSES:
+        (tmp_path / "faces" / label).mkdir(parents=True)
+        for i in range(30):
+            image = rng.integers(0, 256, (20, 20), np.uint8)
+            cv2.imwrite(str(tmp_path / "faces" / label / f"{i:02}.png"), image)
+    return tmp_path / "faces"
+
+
+def copy(data, one, other):
+    (data / other).parent.mkdir(parents=True, exist_ok=True)
+    (data / other).write_bytes((data / one).read_bytes())
+
+
+def test_a_folder_becomes_a_split_manifest(data, tmp_path):
+    manifest, report = build({"folders": data}, vocabulary=CLASSES, split="stratified")
+    assert manifest.counts("split") == {"train": 72, "validation": 9, "test": 9}
+    assert manifest.classes == CLASSES
+    assert report.identical == []
+    manifest.write(tmp_path / "m" / "faces.csv")
+    assert Manifest.read(tmp_path / "m" / "faces.csv").counts("label") == manifest.counts("label")
+
+
+def test_broken_files_are_named_dropped_and_counted(data):
+    whole = (data / "sad" / "03.png").read_bytes()
+    (data / "sad" / "00.png").write_bytes(b"")
+    (data / "sad" / "01.png").write_bytes(whole[:100])
+    (data / "sad" / "02.png").write_text("no picture")
+    manifest, report = build({"folders": str(data)}, vocabulary=CLASSES, split="stratified")
+    dropped = [s for s in manifest if s.split == "dropped"]
+    assert [s.path for s in dropped] == ["sad/00.png", "sad/01.png", "sad/02.png"]
+    assert [
+        next(w for w in ("empty file", "truncated image", "not an image") if w in s.note)
+        for s in dropped
+    ] == ["empty file", "truncated image", "not an image"]
+    assert len(report.unreadable) == 3
+    assert ("unreadable images", 3) in report.summary()
+    assert report.dropped() == []
+    assert len(manifest) == 90
+
+
+def test_colour_deep_and_clear_images_are_taken(data):
+    grey = np.arange(400, dtype=np.uint8).reshape(20, 20)
+    cv2.imwrite(str(data / "sad" / "colour.png"), np.dstack([grey, grey[::-1], grey.T]))
+    cv2.imwrite(str(data / "sad" / "deep.png"), grey.T.astype(np.uint16) * 257)
+    cv2.imwrite(str(data / "sad" / "clear.png"), np.dstack([grey, grey, grey, grey]))
+    manifest, _ = build({"folders": data}, vocabulary=CLASSES, split="stratified")
+    assert manifest.counts("label")["sad"] == 33
+    assert manifest.counts("split")["dropped"] == 0
+
+
+def test_identical_images_stay_together_in_a_stratified_split(data):
+    for i in range(15):
+        copy(data, f"happy/{i:02}.png", f"happy/copy{i:02}.png")
+    for seed in range(3):
+        manifest, report = build(
+            {"folders": data}, vocabulary=CLASSES, split="stratified", seed=seed
+        )
+        assert len(report.identical) == 15
+        assert report.across == []
+        assert manifest.counts("split")["dropped"] == 0
+
+
+@pytest.fixture
+def official(data):
+    """The same faces under train/ and test/, two of them in both."""
+    root = data.parent / "official"
+    for label in CLASSES:
+        for i in range(30):
+            side = "train" if i < 20 else "validation" if i < 25 else "test"
+            copy(data.parent, f"faces/{label}/{i:02}.png", f"official/{side}/{label}/{i:02}.png")
+    copy(root, "test/sad/29.png", "train/sad/leak.png")
+    copy(root, "test/sad/28.png", "validation/sad/leak.png")
+    return root
+
+
+def test_leaks_are_dropped_by_default(official):
+    manifest, report = build({"folders": official}, vocabulary=CLASSES)
+    assert report.twins_in_train("test") == 1
+    assert {s.path: s.note for s in manifest if s.split == "dropped"} == {
+        "train/sad/leak.png": "pixel-identical to test/sad/29.png (test)",
+        "validation/sad/leak.png": "pixel-identical to test/sad/28.png (test)",
+    }
+
+
+def test_leaks_are_kept_and_named_on_request(official):
+    manifest, _ = build({"folders": official}, vocabulary=CLASSES, drop_duplicates=False)
+    assert manifest.counts("split")["dropped"] == 0
+    notes = {s.path: s.note for s in manifest if s.note}
+    assert notes["test/sad/29.png"] == "pixel-identical to train/sad/leak.png (train)"
+
+
+def test_several_sources_under_one_vocabulary(data, official):
+    spec = {"mine": {"source": "folders", "path": data, "subject": r"^(\d)"}, "folders": official}
+    merged = load_sources(spec, ["happy", "sad"])
+    assert merged.counts("source") == {"mine": 90, "folders": 92}
+    assert merged.counts("split")["dropped"] == 60
+    assert merged.counts("subject") == {"": 92, "mine:0": 30, "mine:1": 30, "mine:2": 30}
+    manifest, _ = build(spec, vocabulary=["happy", "sad"])
+    kept = manifest.where(lambda s: s.split != "dropped")
+    people = {}
+    for s in kept:
+        if s.subject:
+            people.setdefault(s.subject, set()).add(s.split)
+    assert all(len(found) == 1 for found in people.values())
+
+
+def test_a_class_without_a_sample_in_a_split_is_an_error(data):
+    for file in sorted((data / "sad").iterdir())[2:]:
+        file.unlink()
+    with pytest.raises(UserError, match=r"split 'validation' has no sample of sad"):
+        build({"folders": data}, vocabulary=CLASSES, split="stratified")
+    with pytest.raises(UserError, match=r"split 'train' has no sample of .*neutral"):
+        build({"folders": data}, vocabulary="fer7", split="stratified")
+
+
+def test_sources_that_are_missing_or_incomplete(tmp_path):
+    with pytest.raises(UserError, match="no data source given"):
+        build({})
+    with pytest.raises(UserError, match="source fer2013: the key 'path' is missing"):
+        build({"fer2013": {"frames": 1}})
+    with pytest.raises(UserError, match=r"no fer2013 dataset at .*: download fer2013 from"):
+        build({"fer2013": tmp_path / "none"})

@@ -1,0 +1,54 @@
+import pytest
+
+from keras_mer import emotions
+from keras_mer.errors import UserError
+
+
+def test_codes_are_in_the_order_the_datasets_publish():
+    # FER2013's description: 0=Angry, 1=Disgust, 2=Fear, 3=Happy, 4=Sad, 5=Surprise, 6=Neutral
+    assert emotions.FER2013.index("sad") == 4
+    assert emotions.FER2013.index("neutral") == 6
+    # CK+'s: 0=neutral, 1=anger, 2=contempt, 3=disgust, 4=fear, 5=happy, 6=sadness, 7=surprise
+    assert [emotions.CKPLUS.index(c) for c in ("neutral", "angry", "contempt", "happy")] == [
+        0, 1, 2, 5,
+    ]  # fmt: skip
+    # fer2013new.csv: neutral,happiness,surprise,sadness,anger,disgust,fear,contempt
+    words = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
+    assert tuple(map(emotions.canonical, words)) == emotions.FERPLUS
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [("Happiness", "happy"), (" ANGER ", "angry"), ("sadness", "sad"), ("Other", "others")],
+)
+def test_canonical_takes_any_words(word, name):
+    assert emotions.canonical(word) == name
+    assert emotions.is_emotion(word)
+
+
+def test_every_canonical_name_is_its_own_canonical_name():
+    for classes in emotions.VOCABULARIES.values():
+        assert tuple(map(emotions.canonical, classes)) == classes
+
+
+def test_an_unknown_word_is_named_with_the_nearest():
+    assert not emotions.is_emotion("hapiness")
+    with pytest.raises(
+        UserError, match=r"unknown class 'hapiness' \(did you mean 'happiness'\?\); expected one of"
+    ):
+        emotions.canonical("hapiness")
+
+
+def test_vocabulary_by_name_and_by_list():
+    assert emotions.vocabulary("fer8") == (*emotions.FER2013, "contempt")
+    assert emotions.vocabulary(["Joy", "sadness"]) == ("happy", "sad")
+    with pytest.raises(UserError, match=r"unknown vocabulary 'fer77' \(did you mean 'fer7'\?\)"):
+        emotions.vocabulary("fer77")
+    with pytest.raises(UserError, match="a class stands twice in happy, happy"):
+        emotions.vocabulary(["happy", "joy"])
+
+
+def test_classes_must_be_the_same_in_the_same_order():
+    emotions.check_same_classes(["happy", "sad"], ("happy", "sad"), where="model")
+    with pytest.raises(UserError, match=r"model: expected the classes happy, sad; got sad, happy"):
+        emotions.check_same_classes(["happy", "sad"], ["sad", "happy"], where="model")
