@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_mer.data import fingerprints
 from keras_mer.data.fingerprints import Fingerprints
 from keras_mer.data.loading import Progress
-from keras_mer.data.manifest import SPLITS, Manifest, Sample
+from keras_mer.data.manifest import SPLITS, Manifest
 from keras_mer.files import replacing, write_text
 
 #: Correlation of 16x16 thumbnails above which two images count as near-duplicates. Chosen by eye
@@ -258,9 +258,3 @@ def note_leaks(manifest: Manifest, report: Report) -> Manifest:
         note = f"{TWIN_NOTE}{samples[twin].path} ({samples[twin].split})"
         samples[row] = replace(samples[row], note=note)
     return manifest.replace(samples)
-
-
-def has_twin_in_train(sample: Sample) -> bool:
-    """Whether `note_leaks` found the very pixels of this validation or test sample in train."""
-    note = sample.note
-    return sample.split != "dropped" and note.startswith(TWIN_NOTE) and note.endswith("(train)")

@@ -1,16 +1,23 @@
 """From the sources a recipe names to one manifest that is merged, split and free of leaks."""
 
+import dataclasses
+import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from keras_mer import emotions
 from keras_mer.data import fingerprints, sources
-from keras_mer.data.audit import Report, audit, drop_leaks, note_leaks
+from keras_mer.data.audit import TWIN_NOTE, Report, audit, drop_leaks, note_leaks
 from keras_mer.data.loading import Progress
 from keras_mer.data.manifest import SPLITS, Manifest
 from keras_mer.data.split import split as split_manifest
 from keras_mer.errors import UserError
+from keras_mer.files import write_json
+from keras_mer.progress import console, track
+from keras_mer.recipe import Recipe
 
 
 def load_sources(
@@ -33,7 +40,7 @@ def load_sources(
     return sources.merge(manifests, emotions.vocabulary(vocabulary))
 
 
-def build(
+def prepare(
     spec: Mapping[str, str | os.PathLike | Mapping],
     *,
     vocabulary: str | Iterable[str] = "fer7",
@@ -42,29 +49,10 @@ def build(
     folds: int = 5,
     fold: int = 0,
     seed: int = 0,
-    drop_duplicates: bool = True,
     near: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Manifest, Report]:
-    """Load, merge, split and audit, and take the leaks out: what `make split` and training do.
-
-    Args:
-        spec, vocabulary: see `load_sources`.
-        split, fractions, folds, fold, seed: see `keras_mer.data.split.split`; pixel-identical
-            images stay on one side of a stratified split.
-        drop_duplicates: drop a train image that is pixel-identical to one of validation or test,
-            and a validation image identical to one of test. Otherwise they stay, and the note of
-            the validation or test row names the train image it equals.
-        near: also look for near-duplicates, which are reported and never dropped.
-        progress: shows bars, e.g. `keras_mer.progress.track`.
-
-    Returns:
-        The manifest, in which every row stands (unusable ones as dropped, with a note), and the
-        report of the audit before duplicates were dropped.
-
-    Raises:
-        UserError: for a missing dataset, or a class that has no sample in a split.
-    """
+    """Load, merge, split and audit, and leave the leaks in: see `build`."""
     manifest = load_sources(spec, vocabulary)
     prints = fingerprints.take(manifest, progress=progress)
     samples = list(manifest.samples)
@@ -79,9 +67,95 @@ def build(
         seed=seed,
         groups=prints.duplicated(),
     )
-    report = audit(manifest, prints=prints, near=near, progress=progress)
+    return manifest, audit(manifest, prints=prints, near=near, progress=progress)
+
+
+def build(
+    spec: Mapping[str, str | os.PathLike | Mapping], *, drop_duplicates: bool = True, **how
+) -> tuple[Manifest, Report]:
+    """Load, merge, split and audit, and take the leaks out: what `make split` and training do.
+
+    Args:
+        spec: see `load_sources`.
+        drop_duplicates: drop a train image that is pixel-identical to one of validation or test,
+            and a validation image identical to one of test. Otherwise they stay, and the note of
+            the later split's row names the one it equals.
+        how: `prepare`'s keywords: vocabulary; split, fractions, folds, fold and seed, see
+            `keras_mer.data.split.split` (identical images stay on one side of a stratified
+            split); near, to look for near-duplicates too, which are reported and never dropped;
+            progress, which shows bars, e.g. `keras_mer.progress.track`.
+
+    Returns:
+        The manifest, in which every row stands (unusable ones as dropped, with a note), and the
+        report of the audit before duplicates were dropped.
+
+    Raises:
+        UserError: for a missing dataset, or a class that has no sample in a split.
+    """
+    manifest, report = prepare(spec, **how)
     manifest = drop_leaks(manifest, report) if drop_duplicates else note_leaks(manifest, report)
     for name in SPLITS:
         if manifest.counts("split")[name]:
             manifest.part(name)  # says which class is missing
     return manifest, report
+
+
+def manifest_for(
+    recipe: Recipe, path: str | os.PathLike | None = None, *, renew: bool = False
+) -> Manifest:
+    """A recipe's manifest: read from `path`, or built and written there if it is not there yet.
+
+    Beside the csv stands a .json with the data settings it was built by; a csv without one (made
+    by hand) is taken as it is.
+
+    Args:
+        recipe: whose `data` to build.
+        path: default ``data/manifests/<recipe's name>.csv``.
+        renew: build it whether it is there or not.
+
+    Raises:
+        UserError: as `build` does, and for a manifest that was built by other settings.
+    """
+    path = Path(path or f"data/manifests/{recipe.name}.csv")
+    beside = path.with_suffix(".json")
+    settings = json.loads(json.dumps(dataclasses.asdict(recipe.data), default=str))
+    if path.is_file() and not renew:
+        if beside.is_file() and (made := json.loads(beside.read_text("utf-8"))) != settings:
+            changed = [
+                f"{k} {made.get(k)} (now {v})" for k, v in settings.items() if made.get(k) != v
+            ]
+            raise UserError(
+                f"{path} was built with {', '.join(changed)}: run make split with the same "
+                "settings to build it again, or name another file with --manifest"
+            )
+        manifest = Manifest.read(path)
+        emotions.check_same_classes(
+            emotions.vocabulary(recipe.data.vocabulary), manifest.classes, where=str(path)
+        )
+        return manifest
+    how = dict(settings)
+    manifest, _ = build(how.pop("sources"), progress=track, **how)
+    manifest.write(path)
+    write_json(beside, settings)
+    console.print(f"{describe(manifest)}\nwrote {path}", markup=False)
+    return Manifest.read(path)
+
+
+def describe(manifest: Manifest) -> str:
+    """Samples by split and class as a text table, and what was dropped and why."""
+    names = [n for n in SPLITS if manifest.counts("split")[n]]
+    counts = Counter((s.split, s.label) for s in manifest)
+    rows = [["", *names]]
+    rows += [[c, *(f"{counts[n, c]:,}" for n in names)] for c in manifest.classes]
+    rows.append(["all", *(f"{manifest.counts('split')[n]:,}" for n in names)])
+    lines = [f"{row[0]:<12}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in rows]
+    dropped = [s for s in manifest if s.split == "dropped"]
+    twins = [s for s in dropped if s.note.startswith(TWIN_NOTE)]
+    others = [s for s in dropped if not s.note.startswith(TWIN_NOTE)]
+    if twins:
+        lines.append(f"dropped as pixel-identical to an image of a later split: {len(twins):,}")
+    if others:
+        lines.append(f"dropped as unusable: {len(others):,}")
+        lines += [f"  {s.path}: {s.note}" for s in others[:5]]
+        lines += [f"  and {len(others) - 5:,} more: see the manifest's notes"] * (len(others) > 5)
+    return "\n".join(lines)

@@ -1,12 +1,19 @@
+import dataclasses
+import runpy
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
-from keras_mer.data.build import build, load_sources
+from keras_mer import recipe as recipes
+from keras_mer.data.build import build, describe, load_sources, manifest_for
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
 
 CLASSES = ("angry", "happy", "sad")
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture
@@ -135,3 +142,77 @@ def test_sources_that_are_missing_or_incomplete(tmp_path):
         build({"fer2013": {"frames": 1}})
     with pytest.raises(UserError, match=r"no fer2013 dataset at .*: download fer2013 from"):
         build({"fer2013": tmp_path / "none"})
+
+
+@pytest.fixture
+def recipe(official):
+    data = recipes.Data(sources={"folders": str(official)}, vocabulary=list(CLASSES))
+    return recipes.Recipe(name="tiny", data=data, model={"name": "cnn"})
+
+
+def test_a_recipes_manifest_is_made_once(official, recipe, tmp_path, capsys):
+    path = tmp_path / "manifests" / "tiny.csv"
+    made = manifest_for(recipe, path)
+    assert "wrote" in capsys.readouterr().out
+    assert made.counts("split") == {"train": 60, "validation": 15, "test": 15, "dropped": 2}
+    for file in official.rglob("*.png"):
+        file.unlink()  # it is read, not built again
+    assert manifest_for(recipe, path) == made
+    assert capsys.readouterr().out == ""
+
+
+def test_a_manifest_of_other_settings_is_refused(recipe, tmp_path):
+    path = tmp_path / "tiny.csv"
+    manifest_for(recipe, path)
+    other = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, seed=7))
+    with pytest.raises(UserError, match=r"tiny.csv was built with seed 0 \(now 7\): run make spl"):
+        manifest_for(other, path)
+    manifest_for(other, path, renew=True)
+    manifest_for(other, path)
+    path.with_suffix(".json").unlink()  # as if made by hand
+    assert len(manifest_for(recipe, path)) == 92
+    fewer = dataclasses.replace(recipe.data, vocabulary=["happy", "sad"])
+    with pytest.raises(UserError, match="expected the classes happy, sad; got angry, happy, sad"):
+        manifest_for(dataclasses.replace(recipe, data=fewer), path)
+
+
+def test_the_description_counts_what_is_kept_and_names_what_is_not(official):
+    (official / "train" / "sad" / "00.png").write_bytes(b"")
+    manifest, _ = build({"folders": official}, vocabulary=CLASSES)
+    lines = describe(manifest).splitlines()
+    assert lines[0].split() == ["train", "validation", "test"]
+    assert lines[3].split() == ["sad", "19", "5", "5"]
+    assert lines[4].split() == ["all", "59", "15", "15"]
+    assert lines[5] == "dropped as pixel-identical to an image of a later split: 2"
+    assert lines[6] == "dropped as unusable: 1"
+    assert "train/sad/00.png: empty file (0 bytes)" in lines[7]
+
+
+def run(script, arguments, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_path(str(SCRIPTS / f"{script}.py"), run_name="__main__")
+    return exit_.value.code
+
+
+def test_the_split_and_audit_scripts(official, recipe, tmp_path, monkeypatch, capsys):
+    recipe.write(tmp_path / "tiny.yaml")
+    monkeypatch.chdir(tmp_path)
+    common = ["--recipe", "tiny.yaml", "--data", f"folders={official}"]
+    assert run("split", common, monkeypatch) == 0
+    assert "wrote data/manifests/tiny.csv" in capsys.readouterr().out
+    assert Manifest.read("data/manifests/tiny.csv").counts("split")["dropped"] == 2
+    assert run("audit", [*common, "--strict"], monkeypatch) == 1
+    assert "        2  such groups across splits\n" in capsys.readouterr().out
+    assert "# Audit" in (tmp_path / "data/audits/tiny/audit.md").read_text()
+    clean = ["--manifest", "data/manifests/tiny.csv", "--strict", "--out", "out"]
+    assert run("audit", clean, monkeypatch) == 0
+    assert (tmp_path / "out" / "findings.csv").is_file()
+
+
+def test_a_script_says_what_is_wrong_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run("split", ["--recipe", "fer2013-cnn"], monkeypatch) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: no fer2013 dataset at data/fer2013: download")
+    assert error.count("\n") == 1

@@ -11,6 +11,7 @@ from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.data.sources.folders import in_order
 from keras_mer.errors import UserError, nearest
 from keras_mer.files import replacing, write_json
+from keras_mer.progress import Callback
 
 HELP = "it is drawn when its folder does not exist yet"
 OPTIONS = "options.json"
@@ -53,15 +54,16 @@ def load(path: Path, **options: Any) -> Manifest:
 def _draw(path: Path, options: dict[str, Any]) -> None:
     from keras_mer.data.synthetic import write_samples
 
-    known = list(inspect.signature(write_samples).parameters)[1:]
+    ours = {"folder", "progress", "overwrite"}
+    known = [name for name in inspect.signature(write_samples).parameters if name not in ours]
     for option in options:
         if option not in known:
             raise UserError(
                 f"source synthetic: unknown option '{option}'{nearest(option, known)}; "
                 f"it has: {', '.join(known)}"
             )
-    with replacing(path) as folder:
-        write_samples(folder, **options)
+    with replacing(path) as folder, Callback("Drawing faces") as progress:
+        write_samples(folder, progress=progress, **options)
         write_json(folder / OPTIONS, options)
 
 

@@ -12,8 +12,9 @@ def drawn(monkeypatch, faces):
     """A stand-in for the generator: it counts its calls and draws pictures that say their class."""
     calls = []
 
-    def write_samples(folder, count=6, seed=0):
+    def write_samples(folder, count=6, seed=0, progress=None):
         calls.append((count, seed))
+        progress(count, count)
         labels = [("happy", "sad", "neutral")[i % 3] for i in range(count)]
         lines = ["file,label,subject,intensity"]
         for i, label in enumerate(labels):

@@ -1,0 +1,69 @@
+"""List what leaks between the splits of a dataset and what is broken in it, row by row."""
+
+import argparse
+from pathlib import Path
+
+from keras_mer.errors import run_script
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="A recipe's data is audited as it is before split drops the leaks; a manifest as "
+        "it stands.",
+    )
+    parser.add_argument(
+        "--recipe", default="demo", help="built-in name, or path of a .yaml file (default: demo)"
+    )
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="[SOURCE=]PATH",
+        help="where a source lies, instead of the recipe's path; repeatable",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a recipe value, e.g. data.split=stratified; repeatable",
+    )
+    parser.add_argument("--manifest", type=Path, help="audit this manifest instead of a recipe")
+    parser.add_argument(
+        "--no-near", action="store_true", help="do not look for near-duplicates (all pairs)"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="end with status 1 if anything leaks between splits"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder to write (default: data/audits/RECIPE-OR-MANIFEST)"
+    )
+    args = parser.parse_args()
+
+    import dataclasses
+
+    from keras_mer import recipe as recipes
+    from keras_mer.data import build
+    from keras_mer.data.audit import audit
+    from keras_mer.data.manifest import Manifest
+    from keras_mer.progress import track
+
+    near = not args.no_near
+    if args.manifest:
+        name = args.manifest.stem
+        report = audit(Manifest.read(args.manifest), near=near, progress=track)
+    else:
+        recipe = recipes.load(args.recipe, args.set, data=args.data)
+        name, how = recipe.name, dataclasses.asdict(recipe.data)
+        del how["drop_duplicates"]
+        _, report = build.prepare(how.pop("sources"), near=near, progress=track, **how)
+    page, table = report.write(args.out or Path("data/audits") / name)
+    for what, count in report.summary():
+        print(f"{'-' if count is None else format(count, ','):>9}  {what}")
+    print(f"wrote {page} and {table}")
+    return int(args.strict and bool(report.across or report.subjects))
+
+
+if __name__ == "__main__":
+    run_script(main)
