@@ -1,12 +1,11 @@
 """Faces drawn from facial action units: pictures, photographs and clips, with the truth known."""
 
 from keras_mer.data.synthetic.clip import Clip, draw_clip, profile
-from keras_mer.data.synthetic.face import Scene, draw_expression, draw_face
+from keras_mer.data.synthetic.cohn_kanade import write_ck48, write_ckplus
+from keras_mer.data.synthetic.face import draw_expression, draw_face
 from keras_mer.data.synthetic.identity import HAIR_STYLES, Identity, make_identity
 from keras_mer.data.synthetic.layouts import (
-    write_ck48,
     write_ckextended_csv,
-    write_ckplus,
     write_fer2013_csv,
     write_fer2013_folders,
     write_ferplus_csv,
@@ -14,6 +13,7 @@ from keras_mer.data.synthetic.layouts import (
 )
 from keras_mer.data.synthetic.numbering import ACTION_UNITS
 from keras_mer.data.synthetic.photo import Photo, draw_photo
+from keras_mer.data.synthetic.scene import Scene
 from keras_mer.data.synthetic.units import PROTOTYPES, action_units, vector
 
 __all__ = [

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_mer.data.synthetic.face import Scene, draw_face
+from keras_mer.data.synthetic.face import draw_face
 from keras_mer.data.synthetic.identity import Identity, make_identity
+from keras_mer.data.synthetic.scene import Scene
 from keras_mer.data.synthetic.units import action_units, check_expression, check_intensity
 from keras_mer.errors import UserError
 

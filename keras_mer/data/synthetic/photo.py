@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from keras_mer.data.synthetic.face import BOX_HALF, BOX_MIDDLE, Scene, develop, render
+from keras_mer.data.synthetic.face import BOX_HALF, BOX_MIDDLE, render
 from keras_mer.data.synthetic.identity import make_identity
+from keras_mer.data.synthetic.scene import Scene, develop
 from keras_mer.data.synthetic.units import (
     PROTOTYPES,
     action_units,

@@ -1,12 +1,12 @@
-"""Hair, neck, clothes and glasses: what does not move with the face's muscles."""
+"""What the face's muscles do not move: hair, ears, neck, clothes, glasses, places of wrinkles."""
 
 import zlib
 from functools import lru_cache
 
 import numpy as np
 
+from keras_mer.data.synthetic.curves import Contours, Sketch, mirrored, smooth
 from keras_mer.data.synthetic.identity import Identity
-from keras_mer.data.synthetic.shape import Contours, mirrored, smooth
 
 _SQUARE = np.array(
     [(-1, -0.55), (-0.7, -0.72), (0.6, -0.74), (1, -0.6), (1, 0.25), (0.7, 0.72), (-0.55, 0.74),
@@ -24,6 +24,7 @@ def surroundings(who: Identity) -> tuple[Contours, Contours]:
     rng = np.random.default_rng(zlib.crc32(who.name.encode()))
     turning: Contours = {}
     _cap(who, rng, turning)
+    turning.update(_wrinkles(who))
     for side, s in enumerate((-1.0, 1.0)):
         ear = [(0.95, -0.1), (1.08, -0.16), (1.13, 0.02), (1.09, 0.28), (1.0, 0.45), (0.93, 0.35)]
         turning[f"ear{side}"] = smooth(np.array(ear) * (s * who.width, 1))
@@ -51,6 +52,27 @@ def surroundings(who: Identity) -> tuple[Contours, Contours]:
         * (broad, 1),
     }
     return turning, staying
+
+
+def _wrinkles(who) -> Contours:
+    sketch = Sketch()
+    sketch.ellipse("brow_bone", 0, -0.58, 0.5, 0.2)
+    for side, s in enumerate((-1.0, 1.0)):
+        sketch.ellipse(f"socket{side}", s * (who.eye_x - 0.02), -0.06, 0.31, 0.16)
+        sketch.shapes[f"frown{side}"] = np.array([(s * 0.075, -0.31), (s * 0.07, -0.12)])
+        out = who.eye_x + who.eye_w
+        for k in range(3):
+            rise = -0.09 + 0.08 * k
+            sketch.shapes[f"crow{k}{side}"] = np.array(
+                [(s * (out + 0.05), 0.4 * rise - 0.02), (s * (out + 0.2), 1.3 * rise - 0.02)]
+            )
+            y = 0.02 + 0.085 * k
+            sketch.shapes[f"snarl{k}{side}"] = np.array(
+                [(s * (0.03 + 0.02 * k), y), (s * (0.12 + 0.025 * k), y + 0.075)]
+            )
+    for k, (x, y) in enumerate(who.freckles.tolist()):
+        sketch.ellipse(f"freckle{k}", x, y, 0.014, 0.012)
+    return sketch.finish()
 
 
 def _cap(who, rng, out: Contours) -> None:

@@ -1,0 +1,92 @@
+"""How a face is seen: pose, light and camera."""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """How a face is seen: pose, light, camera.
+
+    Attributes:
+        roll, yaw, pitch: turns of the head in radians; in the image's plane, to the picture's
+            right, downwards.
+        dx, dy: shift of the head in face units (half a face's width). scale: its size, 1 for the
+            frame's own.
+        light: direction to the light, unit vector (x right, y down, z to the camera).
+        ambient: 0 to 1, the part of the light that comes from everywhere.
+        gain, gamma: of the finished picture.
+        gaze: shift of the irises in face units.
+        background: uint8 (h, w, 3) BGR, stretched to the frame; or None for grey.
+        blur: standard deviation in face units. noise: standard deviation in grey levels.
+        seed: of the noise.
+    """
+
+    roll: float = 0.0
+    yaw: float = 0.0
+    pitch: float = 0.0
+    dx: float = 0.0
+    dy: float = 0.0
+    scale: float = 1.0
+    light: tuple[float, float, float] = (-0.30, -0.45, 0.84)
+    ambient: float = 0.55
+    gain: float = 1.0
+    gamma: float = 1.0
+    gaze: tuple[float, float] = (0.0, 0.0)
+    background: np.ndarray | None = None
+    blur: float = 0.0
+    noise: float = 0.0
+    seed: tuple[int, ...] = field(default=(0,))
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, variation: float = 1.0) -> "Scene":
+        """A scene with pose, light, background, blur and noise drawn at random.
+
+        Args:
+            rng: the source of chance.
+            variation: 0 for a plain frontal picture, 1 as in datasets gathered from the web.
+        """
+        n = np.clip(rng.standard_normal(9), -2.2, 2.2) * variation
+        u = rng.random(6)
+        light = np.array([0.45 * n[5], -0.4 + 0.3 * n[6], 0.8])
+        light /= np.sqrt(light @ light)
+        rows = 2 + int(rng.integers(5))
+        base = rng.integers(40, 215) + rng.normal(0, 13, 3)
+        tones = rng.normal(0, 26, (rows, rows, 1)) + rng.normal(0, 5, (rows, rows, 3))
+        patch = np.clip(base + tones, 0, 255).astype(np.uint8)
+        return cls(
+            roll=0.085 * n[0],
+            yaw=0.13 * n[1],
+            pitch=0.09 * n[2],
+            dx=0.055 * n[3],
+            dy=0.055 * n[4],
+            scale=1 + 0.06 * n[7],
+            light=(float(light[0]), float(light[1]), float(light[2])),
+            ambient=0.62 - 0.25 * variation * u[0],
+            gain=1 + variation * 0.24 * (u[1] - 0.55),
+            gamma=1 + variation * 0.35 * (u[2] - 0.5),
+            gaze=(0.03 * n[8], 0.016 * n[8] * (u[3] - 0.5)),
+            background=patch,
+            blur=0.025 * variation * u[4] ** 2,
+            noise=1 + 6 * variation * u[5] ** 2,
+            seed=(int(rng.integers(2**31)),),
+        )
+
+
+def develop(image: np.ndarray, scene: Scene, unit: float) -> np.ndarray:
+    """The camera: blur, gain, gamma and noise on a finished uint8 picture."""
+    sigma = scene.blur * unit
+    if sigma > 0.2:
+        image = cv2.GaussianBlur(image, (0, 0), sigma)
+    if scene.gain != 1 or scene.gamma != 1:
+        level = np.arange(256) / 255
+        table = np.clip(255 * scene.gain * level**scene.gamma + 0.5, 0, 255).astype(np.uint8)
+        image = cv2.LUT(image, table)
+    if scene.noise > 0:
+        rng = np.random.default_rng(scene.seed)
+        noise = rng.standard_normal(image.shape[:2], np.float32) * scene.noise
+        # mostly luminance, as after a camera's own denoising
+        image = cv2.add(image, cv2.merge([noise, noise, noise]), dtype=cv2.CV_8U)
+    return image
