@@ -2,7 +2,7 @@
 
 from keras_mer.data.synthetic.clip import Clip, draw_clip, profile
 from keras_mer.data.synthetic.cohn_kanade import write_ck48, write_ckplus
-from keras_mer.data.synthetic.face import draw_expression, draw_face
+from keras_mer.data.synthetic.face import draw_expression, draw_face, draw_sheet
 from keras_mer.data.synthetic.identity import HAIR_STYLES, Identity, make_identity
 from keras_mer.data.synthetic.layouts import (
     write_ckextended_csv,
@@ -29,6 +29,7 @@ __all__ = [
     "draw_expression",
     "draw_face",
     "draw_photo",
+    "draw_sheet",
     "make_identity",
     "profile",
     "vector",

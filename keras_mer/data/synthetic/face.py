@@ -1,5 +1,7 @@
 """Drawing a face with OpenCV, from its contours and their shading."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -9,7 +11,7 @@ from keras_mer.data.synthetic.pen import Pen, project
 from keras_mer.data.synthetic.scene import Scene, develop
 from keras_mer.data.synthetic.shading import shading
 from keras_mer.data.synthetic.shape import contours
-from keras_mer.data.synthetic.units import action_units
+from keras_mer.data.synthetic.units import PROTOTYPES, action_units
 from keras_mer.errors import UserError
 
 #: The face box of a drawn face: its middle below the eyes and half its side, in face units.
@@ -86,6 +88,34 @@ def draw_expression(
     rng = np.random.default_rng([seed, index])
     units = action_units(expression, intensity, who, rng, jitter=0.15 * variation)
     return draw_face(who, units, Scene.random(rng, variation), size, margin)
+
+
+def draw_sheet(
+    subjects: Sequence[int] = (2, 5, 8, 9),
+    expressions: Sequence[str] = tuple(PROTOTYPES),
+    intensity: float = 0.9,
+    size: int = 96,
+    margin: float = 0.1,
+    seed: int = 0,
+    variation: float = 0.4,
+) -> np.ndarray:
+    """Draw a contact sheet: a row a person, a column an expression.
+
+    Arguments and errors are `draw_expression`'s.
+
+    Returns:
+        uint8 (len(subjects) * size, len(expressions) * size, 3), BGR.
+    """
+    rows = [
+        np.hstack(
+            [
+                draw_expression(who, name, intensity, size, margin, seed, 100 * who + k, variation)
+                for k, name in enumerate(expressions)
+            ]
+        )
+        for who in subjects
+    ]
+    return np.vstack(rows)
 
 
 def render(canvas, who: Identity, units, scene: Scene, middle, unit: float) -> np.ndarray:
