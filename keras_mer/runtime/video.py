@@ -13,6 +13,9 @@ from cv2.utils import logging
 from keras_mer import images
 from keras_mer.errors import UserError
 
+# FFmpeg reads it once, when the first video is opened; this module says itself what went wrong.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
 # How often a live source is opened again before it is given up, and the pause before each try.
 _RETRIES = 3
 _PAUSE = 0.5
@@ -46,6 +49,7 @@ class VideoFile:
         name: what to call it in a message.
         live: whether frames come at their own pace and are lost when nobody takes them.
         fps: frames a second; 0 when unknown.
+        expected: how many frames there are; 0 when unknown.
         fault: one line saying why it ended, None for a regular end.
     """
 
@@ -58,7 +62,7 @@ class VideoFile:
             raise UserError(f"{path}: not a video OpenCV can read")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = rate if 0 < rate < 1000 else 25.0
-        self._expected = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.expected = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self._index = 0
 
     def read(self) -> Frame | None:
@@ -66,9 +70,9 @@ class VideoFile:
         good, image = self._capture.read()
         if not good:
             # Containers round their counts; more than a twentieth missing is damage.
-            if self._index < 0.95 * self._expected:
+            if self._index < 0.95 * self.expected:
                 self.fault = (
-                    f"{self.name}: ended after {self._index} of {self._expected} frames; "
+                    f"{self.name}: ended after {self._index} of {self.expected} frames; "
                     "the file is cut off or damaged"
                 )
             return None
@@ -90,9 +94,10 @@ class ImageFolder:
         self.name, self.fault, self.fps = str(folder), None, fps
         self._say = say
         paths = [Path(folder)] if Path(folder).is_file() else sorted(Path(folder).rglob("*"))
-        self._files = iter([p for p in paths if p.suffix.lower() in images.SUFFIXES])
-        if not any(p.suffix.lower() in images.SUFFIXES for p in paths):
+        files = [p for p in paths if p.suffix.lower() in images.SUFFIXES]
+        if not files:
             raise UserError(f"{folder}: no images in this folder")
+        self._files, self.expected = iter(files), len(files)
         self._index = 0
 
     def read(self) -> Frame | None:
@@ -123,6 +128,7 @@ class Camera:
     """
 
     live = True
+    expected = 0
 
     def __init__(self, source: int | str, say: Callable = print):
         self.name = f"camera {source}" if isinstance(source, int) else str(source)
@@ -213,6 +219,7 @@ class Replay:
     """
 
     live = True
+    expected = 0
 
     def __init__(self, path: str | os.PathLike, fps: float | None = None, loops: int | None = None):
         self._path, self._loops = path, loops
@@ -283,7 +290,6 @@ def _open_file(path: str | os.PathLike, say: Callable = print) -> VideoFile | Im
 
 def _open_capture(source: int | str) -> cv2.VideoCapture:
     """Open a device or stream without OpenCV's own lines about what it tried."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     before = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:

@@ -1,0 +1,110 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from drawing import scene
+
+from keras_mer.face.detect import VIDEO_SIDE
+from keras_mer.runtime import Recogniser
+from keras_mer.runtime.grabber import Grabber
+from keras_mer.runtime.pipeline import Pipeline
+from keras_mer.runtime.video import open_source
+
+
+def flips(labels):
+    return sum(one != other for one, other in pairwise(labels))
+
+
+def follow(recogniser, path, **options):
+    pipeline = Pipeline(recogniser, **options)
+    with Grabber(open_source(str(path))) as grabber:
+        return [pipeline.process(frame.image, frame.time) for frame in grabber]
+
+
+def test_one_face_keeps_its_identity_and_its_box(recogniser, video):
+    results = follow(recogniser, video)
+    assert sum(len(faces) == 1 for faces in results) >= 97
+    assert {face.id for faces in results for face in faces} == {1}
+    for number, faces in enumerate(results[10:], 10):
+        x, y, width, height = faces[0].box
+        assert (x + width / 2, y + height / 2) == pytest.approx(
+            (110 + number, 120 + number // 10), abs=14
+        )
+    assert results[40][0].label == "sad" and results[90][0].label == "happy"
+    assert results[51][0].raw.label == "happy" and results[51][0].label == "sad"
+
+
+def test_detection_runs_every_few_frames_only(recogniser, video):
+    class Counting:
+        max_side, runs = VIDEO_SIDE, 0
+
+        def detect(self, image):
+            self.runs += 1
+            return recogniser.detector.detect(image)
+
+    counting = Counting()
+    other = Recogniser(recogniser.card, recogniser.model, counting)
+    follow(other, video, detect_every=10)
+    assert 10 <= counting.runs <= 16
+
+
+def test_smoothing_calms_a_flickering_face(recogniser):
+    rng = np.random.default_rng(0)
+    results = {}
+    for smoothing in (0.0, 0.4):
+        rng = np.random.default_rng(0)
+        pipeline = Pipeline(recogniser, smoothing=smoothing)
+        found = []
+        for number in range(60):
+            light = int(rng.choice([120, 250], p=[0.3, 0.7]))
+            found += pipeline.process(scene((160, 120, 110, light)), number / 25)
+        results[smoothing] = flips([face.label for face in found])
+        raw = flips([face.raw.label for face in found])
+    assert results[0.0] == raw > 10
+    assert results[0.4] <= raw / 2
+
+
+def test_a_cut_starts_anew_and_shows_faces_at_once(recogniser):
+    pipeline = Pipeline(recogniser)
+    for number, light in enumerate((100, 250)):
+        (face,) = pipeline.process(scene((160, 120, 110, light)), float(number), cut=True)
+        assert face.id == number + 1
+        assert face.label == face.raw.label == ("sad", "happy")[number]
+
+
+def test_boxes_are_in_pixels_of_a_large_frame(recogniser):
+    pipeline = Pipeline(recogniser)
+    image = scene((900, 500, 420, 250), size=(1280, 960))
+    for number in range(3):
+        faces = pipeline.process(image, number / 25)
+    x, y, width, height = faces[0].box
+    assert (x + width / 2, y + height / 2) == pytest.approx((900, 500), abs=50)
+    assert width > 300
+    assert set(pipeline.seconds) == {"track", "detect", "crop", "model"}
+
+
+def test_a_clip_model_reads_a_faces_last_frames(tiny_models):
+    recogniser = Recogniser.load(tiny_models / "clip", variant="float32", max_side=VIDEO_SIDE)
+    pipeline = Pipeline(recogniser, smoothing=0)
+    labels = []
+    for number in range(12):
+        light = 100 if number < 6 else 250
+        faces = pipeline.process(scene((160, 120, 110, light)), number / 25)
+        labels += [face.label for face in faces]
+    assert labels[0] == "sad" and labels[-1] == "happy"
+
+
+def test_nothing_is_kept_for_faces_that_are_gone(recogniser):
+    pipeline = Pipeline(recogniser, detect_every=1)
+    for number in range(200):
+        image = scene((160, 120, 110, 250)) if number % 40 < 8 else scene()
+        pipeline.process(image, number / 10)
+    assert len(pipeline._smoothers) <= 1
+    assert pipeline.tracker.identities == set()
+
+
+def test_the_real_video(tiny_model, real_video):
+    recogniser = Recogniser.load(tiny_model, max_side=VIDEO_SIDE)
+    results = follow(recogniser, real_video)
+    assert np.mean([len(faces) == 1 for faces in results]) >= 0.95
+    assert {face.id for faces in results for face in faces} == {1}
