@@ -99,8 +99,9 @@ class Checkpoint(keras.callbacks.Callback):
 
 def _counters(callback: keras.callbacks.Callback) -> dict:
     values = {name: getattr(callback, name, None) for name in _COUNTERS}
-    return {name: float(v) if name == "best" else int(v) for name, v in values.items()
-            if v is not None}  # fmt: skip
+    return {
+        name: float(v) if name == "best" else int(v) for name, v in values.items() if v is not None
+    }
 
 
 def write_history(path: str | os.PathLike, history: list[dict]) -> None:

@@ -1,6 +1,7 @@
 """The one exception a user may meet, and how a script shows it."""
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -21,6 +22,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def run_script(main: Callable[[], int | None]) -> None:
     """Run a script's `main` and exit: a `UserError` or a full disk becomes one line, status 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
     try:
         sys.exit(main() or 0)
     except UserError as error:

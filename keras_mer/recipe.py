@@ -43,8 +43,8 @@ class Augment:
     """Random changes to training images; 0 turns one off.
 
     `shift` is a fraction of the side, `rotate` in degrees, `zoom` and `contrast` relative,
-    `brightness` a fraction of the range, `erase` a probability, `mixup` the alpha of its Beta
-    distribution, `cutmix` the largest weight of the pasted image (both given: one per batch).
+    `brightness` a fraction of the range, `erase` a probability, `mixup` and `cutmix` the alpha of
+    the Beta distribution, at most 1 (both given: one of the two per batch, at random).
     """
 
     flip: bool = True
@@ -106,8 +106,16 @@ def names() -> list[str]:
     return sorted(p.stem for p in FOLDER.glob("*.yaml"))
 
 
-def load(name: str | os.PathLike, overrides: typing.Iterable[str] = ()) -> Recipe:
-    """Read a recipe by built-in name or by path, and apply ``"training.epochs=3"`` overrides.
+def load(
+    name: str | os.PathLike, overrides: typing.Iterable[str] = (), data: typing.Iterable[str] = ()
+) -> Recipe:
+    """Read a recipe by built-in name or by path, and change some of it.
+
+    Args:
+        name: one of `names()`, or the path of a .yaml file.
+        overrides: ``"training.epochs=3"`` and the like.
+        data: where sources lie: ``"fer2013=/mnt/fer2013"``, or the path alone for a recipe with a
+            single source.
 
     Raises:
         UserError: for an unknown recipe or key (with the nearest known one), a value of the wrong
@@ -132,6 +140,8 @@ def load(name: str | os.PathLike, overrides: typing.Iterable[str] = ()) -> Recip
     values.setdefault("name", path.stem)
     for override in overrides:
         _override(values, override)
+    for place in data:
+        _place(values, place)
     return _build(Recipe, values, str(path))
 
 
@@ -148,6 +158,25 @@ def _override(values: dict, text: str) -> None:
         values[last] = yaml.safe_load(value)
     except yaml.YAMLError:
         raise UserError(f"--set {text}: '{value}' is not a YAML value") from None
+
+
+def _place(values: dict, text: str) -> None:
+    sources = (values.get("data") or {}).get("sources") or {}
+    name, equals, path = text.partition("=")
+    if not equals:
+        if len(sources) != 1:
+            raise UserError(
+                f"--data {text}: the recipe has the sources {', '.join(sources)}; say which one "
+                "with SOURCE=PATH"
+            )
+        (name,), path = sources, text
+    if name not in sources:
+        raise UserError(
+            f"--data {text}: the recipe has no source '{name}'{nearest(name, sources)}; "
+            f"it has {', '.join(sources)}"
+        )
+    given = sources[name]
+    sources[name] = given | {"path": path} if isinstance(given, dict) else path
 
 
 def _build(cls: type, values: Any, where: str) -> Any:

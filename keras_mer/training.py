@@ -91,8 +91,9 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
     monitor = f"val_{settings.monitor}"
     mode = "min" if settings.monitor == "loss" else "max"
     counting = _counting_callbacks(settings, monitor, mode)
-    checkpoint = Checkpoint(folder, monitor, mode, exporter(recipe, manifest.classes, model),
-                            counting)  # fmt: skip
+    checkpoint = Checkpoint(
+        folder, monitor, mode, exporter(recipe, manifest.classes, model), counting
+    )
     done = checkpoint.restore(model)
     console.print(
         f"{recipe.name}: {model.name}, {model.count_params():,} parameters, "
@@ -108,17 +109,25 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
             callbacks.insert(0, keras.callbacks.TensorBoard(folder / "tensorboard"))
         model.fit(
             pipeline.training_batches(
-                arrays["train"], targets["train"], settings.batch, augment=recipe.augment,
+                arrays["train"],
+                targets["train"],
+                settings.batch,
+                augment=recipe.augment,
                 # A restart draws other numbers than the epochs already done.
-                class_weights=weights, seed=settings.seed + 1000 * done,
+                class_weights=weights,
+                seed=settings.seed + 1000 * done,
                 deterministic=settings.deterministic,
             ),
             steps_per_epoch=steps,
             validation_data=pipeline.batches(
                 arrays["validation"], targets["validation"], settings.batch
             ),
-            initial_epoch=done, epochs=settings.epochs, callbacks=callbacks, verbose=0,
-        )  # fmt: skip
+            initial_epoch=done,
+            epochs=settings.epochs,
+            callbacks=callbacks,
+            verbose=0,
+            shuffle=False,
+        )
     return _finish(folder, checkpoint, recipe)
 
 
@@ -126,12 +135,15 @@ def _finish(folder: Path, checkpoint: Checkpoint, recipe: Recipe) -> Path:
     with replacing(folder / "model.keras") as temporary:
         shutil.copyfile(checkpoint.latest() / "best.keras", temporary)
     report.draw_curves(checkpoint.history, folder / "curves.png", best=checkpoint.best["epoch"])
-    write_json(folder / "summary.json", {
-        "recipe": recipe.name,
-        "epochs": checkpoint.epoch,
-        "seconds": round(sum(row["seconds"] for row in checkpoint.history)),
-        "best": checkpoint.best,
-    })  # fmt: skip
+    write_json(
+        folder / "summary.json",
+        {
+            "recipe": recipe.name,
+            "epochs": checkpoint.epoch,
+            "seconds": round(sum(row["seconds"] for row in checkpoint.history)),
+            "best": checkpoint.best,
+        },
+    )
     return folder / "model.keras"
 
 
@@ -158,9 +170,11 @@ def claim(folder: Path, recipe: Recipe) -> None:
 def _flatten(values: dict, prefix: str = "") -> dict:
     flat = {}
     for key, value in values.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {
-            prefix + key: list(value) if isinstance(value, tuple) else value
-        }  # fmt: skip
+        flat |= (
+            _flatten(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else {prefix + key: list(value) if isinstance(value, tuple) else value}
+        )
     return flat
 
 
@@ -200,9 +214,11 @@ def optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
     if settings.schedule == "cosine":
         total = max(1, settings.epochs * steps - warmup)
         rate = keras.optimizers.schedules.CosineDecay(
-            settings.rate / 25 if warmup else settings.rate, total,
-            warmup_target=settings.rate if warmup else None, warmup_steps=warmup,
-        )  # fmt: skip
+            settings.rate / 25 if warmup else settings.rate,
+            total,
+            warmup_target=settings.rate if warmup else None,
+            warmup_steps=warmup,
+        )
     common = {"learning_rate": rate, "weight_decay": settings.weight_decay or None}
     if settings.optimizer == "sgd":
         made = keras.optimizers.SGD(momentum=settings.momentum, nesterov=True, **common)
@@ -217,9 +233,11 @@ def optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
 def _counting_callbacks(settings: Training, monitor: str, mode: str) -> list:
     made = []
     if settings.schedule == "plateau":
-        made.append(keras.callbacks.ReduceLROnPlateau(
-            monitor, settings.plateau_factor, settings.plateau_patience, mode=mode
-        ))  # fmt: skip
+        made.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor, settings.plateau_factor, settings.plateau_patience, mode=mode
+            )
+        )
     if settings.patience:
         made.append(keras.callbacks.EarlyStopping(monitor, patience=settings.patience, mode=mode))
     return made

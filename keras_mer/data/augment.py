@@ -50,15 +50,21 @@ class RandomAffine(layers.Layer):
             [a, b, x + right - a * x - b * y, c, d, y + down - c * x - d * y, zero, zero], axis=1
         )
         return ops.image.affine_transform(
-            images, matrix, interpolation="bilinear", fill_mode="nearest",
+            images,
+            matrix,
+            interpolation="bilinear",
+            fill_mode="nearest",
             data_format="channels_last",
-        )  # fmt: skip
+        )
 
     def get_config(self):
         return super().get_config() | {
-            "flip": self.flip, "shift": self.shift, "rotate": self.rotate, "zoom": self.zoom,
+            "flip": self.flip,
+            "shift": self.shift,
+            "rotate": self.rotate,
+            "zoom": self.zoom,
             "seed": self.seed,
-        }  # fmt: skip
+        }
 
 
 def image_layers(config: Augment, seed: int = 0) -> list[layers.Layer]:
@@ -86,5 +92,6 @@ def mixing_layers(config: Augment, seed: int = 0) -> list[layers.Layer]:
     if config.mixup:
         made.append(layers.MixUp(config.mixup, seed=seed + 4, dtype="float32"))
     if config.cutmix:
-        made.append(layers.CutMix(config.cutmix, seed=seed + 5, dtype="float32"))
+        # Two equal bounds: the layer draws alpha between them.
+        made.append(layers.CutMix((config.cutmix, config.cutmix), seed=seed + 5, dtype="float32"))
     return made

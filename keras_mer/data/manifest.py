@@ -52,8 +52,11 @@ class Sample:
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Sample))
 _PARSERS: dict[str, Callable[[str], object]] = {
-    "onset": int, "apex": int, "offset": int, "fps": float,
-}  # fmt: skip
+    "onset": int,
+    "apex": int,
+    "offset": int,
+    "fps": float,
+}
 
 
 @dataclass(frozen=True)

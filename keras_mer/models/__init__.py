@@ -36,7 +36,9 @@ def build(name: str, *, classes: int, **config) -> keras.Model:
         UserError: for an unknown model or argument.
     """
     if name not in MODELS:
-        raise UserError(f"unknown model '{name}'{nearest(name, MODELS)}; known: {', '.join(MODELS)}")
+        raise UserError(
+            f"unknown model '{name}'{nearest(name, MODELS)}; known: {', '.join(MODELS)}"
+        )
     known = [p for p in inspect.signature(MODELS[name]).parameters if p != "classes"]
     for key in config:
         if key not in known:

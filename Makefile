@@ -1,0 +1,80 @@
+# Every target sets up what it needs: `make demo` works on a fresh machine with Python 3.11.
+PYTHON ?= python3
+RECIPE ?= demo
+RUN    ?= runs/$(notdir $(basename $(RECIPE)))
+MODEL  ?= saved_models/fer2013-cnn
+IMAGES ?= $(error IMAGES is missing: name photographs or folders, e.g. IMAGES=photo.jpg)
+OUT    ?=
+DATA   ?=
+SET    ?=
+SPLIT  ?=
+ARGS   ?=
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+READY := $(VENV)/.ready
+option = $(if $(2),$(foreach value,$(2),$(1) $(value)))
+RECIPE_OPTIONS = --recipe $(RECIPE) $(call option,--data,$(DATA)) $(call option,--set,$(SET))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
+	@echo
+	@echo "Variables: RECIPE (now $(RECIPE)), RUN, DATA=[SOURCE=]PATH, SET=key=value, MODEL, IMAGES,"
+	@echo "SPLIT, OUT, ARGS (any further option of the script; see scripts/NAME.py --help)"
+
+$(READY): requirements.txt pyproject.toml
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV), a minute or two ..."
+	$(PY) -m pip install -q --disable-pip-version-check -r requirements.txt -e '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: $(READY)  ## set up .venv (every other target does it by itself)
+
+.PHONY: demo
+demo: $(READY)  ## the whole road on synthetic faces, from drawing them to a TFLite file
+	$(PY) scripts/demo.py $(ARGS)
+
+.PHONY: split
+split: $(READY)  ## turn a recipe's datasets into a leak-free manifest (RECIPE, DATA)
+	$(PY) scripts/split.py $(RECIPE_OPTIONS) $(ARGS)
+
+.PHONY: audit
+audit: $(READY)  ## list what leaks between the splits and what is broken (RECIPE, DATA)
+	$(PY) scripts/audit.py $(RECIPE_OPTIONS) $(ARGS)
+
+.PHONY: train
+train: $(READY)  ## train a recipe; the same command resumes (RECIPE, DATA, SET, RUN)
+	$(PY) scripts/train.py $(RECIPE_OPTIONS) --run $(RUN) $(ARGS)
+
+.PHONY: evaluate
+evaluate: $(READY)  ## score a run with intervals, confusion matrix, mistakes (RUN, SPLIT)
+	$(PY) scripts/evaluate.py --run $(RUN) $(call option,--split,$(SPLIT)) $(ARGS)
+
+.PHONY: export
+export: $(READY)  ## export a run to TFLite, measured against Keras (RUN, OUT)
+	$(PY) scripts/export.py --run $(RUN) $(call option,--out,$(OUT)) $(ARGS)
+
+.PHONY: predict
+predict: $(READY)  ## name the expressions in photographs (IMAGES, MODEL)
+	$(PY) scripts/predict.py $(IMAGES) --model $(MODEL) $(ARGS)
+
+.PHONY: benchmark
+benchmark: $(READY)  ## latency, training speed, photographs a second, memory (MODEL)
+	$(PY) scripts/benchmark.py --model $(MODEL) $(ARGS)
+
+.PHONY: test
+test: $(READY)  ## run the tests
+	$(PY) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY)  ## check style and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+.PHONY: clean
+clean:  ## remove .venv and caches; data, runs and models stay
+	rm -rf $(VENV) data/cache .pytest_cache .ruff_cache *.egg-info

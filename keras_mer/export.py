@@ -1,0 +1,246 @@
+"""A trained Keras model -> four TFLite files, measured against it, with a card."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_mer
+from keras_mer.errors import UserError
+from keras_mer.files import replacing, write_json, write_text
+from keras_mer.progress import console
+from keras_mer.runtime import card as cards
+from keras_mer.runtime.interpreter import TFLiteModel
+
+VARIANTS = ("float32", "float16", "dynamic", "int8")
+# The smallest and fastest first; dynamic-range files do not run in every interpreter.
+_PREFERRED = ("int8", "float16", "float32", "dynamic")
+#: Most of its accuracy that a variant may lose on the validation split, in points.
+MAX_LOSS = 1.0
+
+
+def convert(model: keras.Model, variant: str, calibration: np.ndarray) -> bytes:
+    """Convert a model to a TFLite file with a batch of 1 and builtin operators only.
+
+    Args:
+        model: float32 policy, raw pixels -> probabilities.
+        variant: one of `VARIANTS`; float16 and dynamic keep float inputs, int8 takes uint8 pixels
+            and gives uint8 probabilities (LiteRT in a browser takes no int8 tensors).
+        calibration: uint8 (samples, height, width, channels), training images of all classes,
+            from which int8 ranges are read.
+
+    Raises:
+        UserError: when TFLite has no builtin operator for a layer.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _write_saved_model(model, folder)
+        if variant == "int8":
+            return _convert_apart(folder, calibration)
+        return _convert(folder, variant, calibration)
+
+
+def _write_saved_model(model: keras.Model, folder: str) -> None:
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serve",
+        lambda x: model(x, training=False),
+        [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)],
+    )
+    archive.write_out(folder, verbose=False)
+
+
+def _convert(folder: str, variant: str, calibration: np.ndarray) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if variant != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if variant == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if variant == "int8":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: (
+            [image[np.newaxis].astype(np.float32)] for image in calibration
+        )
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    try:
+        data = converter.convert()
+    except Exception as error:  # the converter raises its own, private types
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"no {variant} TFLite file: {reason}") from None
+    return data
+
+
+def _convert_apart(folder: str, calibration: np.ndarray) -> bytes:
+    """Convert to int8 in a process of its own: on some graphs the converter kills Python."""
+    samples, out = Path(folder) / "calibration.npy", Path(folder) / "model.tflite"
+    np.save(samples, calibration)
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_mer.export", folder, str(samples), str(out)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise UserError(
+            f"no int8 TFLite file: the converter ended with {done.returncode}: {lines[-1][:200]}"
+        )
+    return out.read_bytes()
+
+
+def calibration_samples(images: np.ndarray, labels: np.ndarray, count: int = 300) -> np.ndarray:
+    """Evenly many images of each class, in a fixed order: uint8 (about `count`, h, w, c)."""
+    random = np.random.default_rng(0)
+    classes = np.unique(labels)
+    share = max(1, count // len(classes))
+    chosen = [random.permutation(np.flatnonzero(labels == c))[:share] for c in classes]
+    # Class by class in turn, so that a shortened calibration still sees them all.
+    return images[random.permutation(np.concatenate(chosen))]
+
+
+def measure(
+    path: str | os.PathLike, images: np.ndarray, labels: np.ndarray, expected: np.ndarray
+) -> dict:
+    """Hold a TFLite file against Keras's own probabilities.
+
+    Args:
+        path: the file.
+        images: uint8 (samples, height, width, channels).
+        labels: class indices, (samples,).
+        expected: Keras's probabilities, float32 (samples, classes).
+
+    Returns:
+        bytes, dtypes, max_difference (largest difference of a probability), agreement (share of
+        equal top classes), accuracy, latency_ms (median on one thread).
+    """
+    model = TFLiteModel(path)
+    got = model.predict(images)
+    return {
+        "file": Path(path).name,
+        "bytes": Path(path).stat().st_size,
+        "input_dtype": str(model.input_dtype),
+        "output_dtype": str(model.output_dtype),
+        "max_difference": float(np.abs(got - expected).max().round(6)),
+        "agreement": float((got.argmax(1) == expected.argmax(1)).mean().round(5)),
+        "accuracy": float((got.argmax(1) == labels).mean().round(5)),
+        "latency_ms": round(latency(lambda: model.predict(images[:1])), 3),
+    }
+
+
+def latency(run: Callable[[], object], *, repeats: int = 50, warmup: int = 5) -> float:
+    """Median milliseconds of a call."""
+    times = []
+    for i in range(warmup + repeats):
+        start = time.perf_counter()
+        run()
+        if i >= warmup:
+            times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
+
+
+def export(
+    model: keras.Model,
+    folder: str | os.PathLike,
+    *,
+    classes: tuple[str, ...],
+    calibration: np.ndarray,
+    images: np.ndarray,
+    labels: np.ndarray,
+    expected: np.ndarray,
+    about: dict,
+    name: str | None = None,
+    variants: tuple[str, ...] = VARIANTS,
+    allow_loss: bool = False,
+) -> dict:
+    """Publish a model: a folder with the Keras file, its TFLite variants, labels and card.
+
+    The folder appears whole or not at all; an older one of that name is replaced.
+
+    Args:
+        model: float32, raw pixels -> probabilities.
+        folder: to write.
+        classes: names of the outputs.
+        calibration: see `convert`.
+        images, labels, expected: the validation split, see `measure`.
+        about: further entries of the card (scores, training).
+        name: the model's; by default the folder's.
+        variants: which TFLite files.
+        allow_loss: publish even a variant that loses more than `MAX_LOSS` points of accuracy.
+
+    Returns:
+        The card. A variant that was refused stands in it under ``refused``, with its figures.
+
+    Raises:
+        UserError: when no variant is fit to publish.
+    """
+    folder = Path(folder)
+    height, width, channels = model.input_shape[-3:]
+    reference = float((expected.argmax(1) == labels).mean())
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        model.save(temporary / "model.keras")
+        kept, refused = {}, {}
+        for variant in variants:
+            console.print(f"converting to {variant} ...")
+            file = temporary / f"model-{variant}.tflite"
+            file.write_bytes(convert(model, variant, calibration))
+            figures = measure(file, images, labels, expected)
+            loss = 100 * (reference - figures["accuracy"])
+            if loss > MAX_LOSS and not allow_loss:
+                refused[variant] = figures
+                file.unlink()
+                console.print(
+                    f"refused {variant}: it loses {loss:.1f} points of accuracy "
+                    f"(more than {MAX_LOSS}); --allow-loss publishes it all the same"
+                )
+            else:
+                kept[variant] = figures
+        if not kept:
+            raise UserError(f"{folder}: every variant loses more than {MAX_LOSS} points")
+        card = {
+            "name": name or folder.name,
+            "format": 1,
+            "task": "image",
+            "classes": list(classes),
+            "input": {
+                "height": height,
+                "width": width,
+                "channels": channels,
+                "range": [0, 255],
+                "colour": "grey" if channels == 1 else "rgb",
+                "face_margin": 0.0,
+            },
+            "variants": kept,
+            "refused": refused,
+            "default_variant": next(name for name in _PREFERRED if name in kept),
+            "parity": {
+                "split": "validation",
+                "samples": len(labels),
+                "keras_accuracy": round(reference, 5),
+            },
+            **about,
+            "versions": {
+                "keras_mer": keras_mer.__version__,
+                "keras": keras.__version__,
+                "tensorflow": tf.__version__,
+            },
+        }
+        write_text(temporary / "labels.txt", "\n".join(classes) + "\n")
+        write_json(temporary / cards.FILE, card)
+    return card
+
+
+def _main(folder: str, samples: str, out: str) -> None:
+    Path(out).write_bytes(_convert(folder, "int8", np.load(samples)))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

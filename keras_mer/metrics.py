@@ -1,0 +1,118 @@
+"""Scores of a classifier, and how sure they are; numpy only.
+
+Everything is counted from the confusion matrix of pooled predictions, so that a bootstrap can
+redraw the matrix instead of the samples.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
+    """Counts, int64 (classes, classes): a row a true class, a column a predicted one.
+
+    Args:
+        truth, prediction: class indices, (samples,).
+        classes: how many there are.
+    """
+    cells = np.asarray(truth) * classes + np.asarray(prediction)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one confusion matrix, or of a stack of them (leading dimensions kept).
+
+    A class that is neither there nor predicted has no precision, recall or F1 (nan), and the
+    means leave it out.
+
+    Attributes:
+        accuracy: share of samples on the diagonal, shape (...).
+        macro_f1: mean over classes of F1 (UF1 where predictions of all folds are pooled), (...).
+        uar: unweighted average recall, mean over classes of recall, (...).
+        precision, recall, f1: by class, (..., classes).
+    """
+
+    accuracy: np.ndarray
+    macro_f1: np.ndarray
+    uar: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+
+
+def scores(confusion: np.ndarray) -> Scores:
+    """Scores of confusion matrices, shape (..., classes, classes), a row a true class.
+
+    F1 of a class is 2TP / (2TP + FP + FN), its recall TP / samples, as MEGC 2019 defines UF1 and
+    UAR (See et al. 2019).
+    """
+    confusion = np.asarray(confusion, float)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    actual, predicted = confusion.sum(-1), confusion.sum(-2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision, recall = hits / predicted, hits / actual
+        f1 = 2 * hits / (actual + predicted)
+        accuracy = hits.sum(-1) / confusion.sum((-2, -1))
+    return Scores(accuracy, _mean(f1), _mean(recall), precision, recall, f1)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(values)
+    return np.where(known, values, 0).sum(-1) / np.maximum(known.sum(-1), 1)
+
+
+def bootstrap(
+    truth: np.ndarray,
+    prediction: np.ndarray,
+    classes: int,
+    *,
+    groups: np.ndarray | None = None,
+    repeats: int = 2000,
+    seed: int = 0,
+) -> np.ndarray:
+    """Confusion matrices of resampled data, int64 (repeats, classes, classes).
+
+    Args:
+        truth, prediction: class indices, (samples,).
+        classes: how many there are.
+        groups: who each sample shows, (samples,), any type: whole groups are then drawn, because
+            one person's samples are not independent (the cluster bootstrap). None draws samples.
+        repeats: matrices to draw.
+        seed: of the draw.
+    """
+    random = np.random.default_rng(seed)
+    if groups is None:
+        counts = confusion_matrix(truth, prediction, classes).ravel()
+        # Drawing n samples with replacement is one multinomial draw over the cells.
+        drawn = random.multinomial(counts.sum(), counts / counts.sum(), repeats)
+    else:
+        names, index = np.unique(np.asarray(groups), return_inverse=True)
+        cells = np.asarray(truth) * classes + np.asarray(prediction)
+        by_group = np.zeros((len(names), classes * classes), np.int64)
+        np.add.at(by_group, (index, cells), 1)
+        weights = random.multinomial(len(names), np.full(len(names), 1 / len(names)), repeats)
+        drawn = weights @ by_group
+    return drawn.reshape(repeats, classes, classes)
+
+
+def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The percentile interval of bootstrap values, along the first axis; nan are left out."""
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def calibration_error(probabilities: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017): mean |confidence - accuracy| over equal bins.
+
+    Args:
+        probabilities: (samples, classes).
+        truth: class indices, (samples,).
+        bins: bins of equal width over the highest probability.
+    """
+    confidence = probabilities.max(1)
+    correct = probabilities.argmax(1) == truth
+    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gap = np.bincount(which, confidence - correct, minlength=bins)
+    return float(np.abs(gap).sum() / len(truth))

@@ -1,0 +1,70 @@
+"""The whole road on synthetic faces: draw, split, train, evaluate, export, predict."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from keras_mer.errors import UserError, run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, default=Path("runs/demo"), help="run folder")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a value of the demo recipe; repeatable",
+    )
+    args = parser.parse_args()
+    start = time.time()
+    model, photos = args.run / "export", args.run / "photos"
+    overrides = [word for value in args.set for word in ("--set", value)]
+    manifest = args.run / "split.csv"
+    _step("split", "--recipe", "demo", "--manifest", manifest, *overrides)
+    _step("train", "--recipe", "demo", "--manifest", manifest, "--run", args.run, *overrides)
+    _step("evaluate", "--run", args.run, "--split", "test")
+    _step("export", "--run", args.run, "--out", model)
+    _draw_photos(photos)
+    _step("predict", photos, "--model", model, "--annotate", args.run / "predictions")
+
+    from keras_mer import report
+
+    card = json.loads((model / "card.json").read_text())
+    test = json.loads((args.run / "evaluation-test/metrics.json").read_text())
+    accuracy, uar = (report.percent(test["whole"][name]) for name in ("accuracy", "uar"))
+    print(
+        f"\nTest, {test['whole']['samples']} faces of people not seen in training, "
+        f"{test['interval']}: accuracy {accuracy}, UAR {uar}\n"
+    )
+    print(report.parity(card))
+    print(
+        f"\nPictures: {args.run}/curves.png, {args.run}/evaluation-test/confusion.png, "
+        f"{args.run}/evaluation-test/misclassified.png, {args.run}/predictions/"
+        f"\nModel: {model}   ({(time.time() - start) / 60:.1f} minutes in all)"
+    )
+
+
+def _step(script: str, *arguments) -> None:
+    """Run a script as a user would: what the demo shows is what the make targets do."""
+    command = [f"scripts/{script}.py", *map(str, arguments)]
+    print(f"\n$ python {' '.join(command)}", flush=True)
+    if subprocess.run([sys.executable, *command]).returncode:
+        raise UserError(f"the demo stopped at {command[0]}; the line above says why")
+
+
+def _draw_photos(folder: Path) -> None:
+    from keras_mer import images
+    from keras_mer.data import synthetic
+
+    for number in range(4):
+        photo = synthetic.draw_photo(number)
+        images.write(folder / f"photo-{number}.png", photo.image)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,49 @@
+"""Score a run on one of its splits: tables, confusion matrix, mistakes."""
+
+import argparse
+from pathlib import Path
+
+from keras_mer.errors import run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="run folder that training left")
+    parser.add_argument(
+        "--split",
+        choices=["validation", "test"],
+        help="default: test if the manifest has one, else validation",
+    )
+    parser.add_argument(
+        "--manifest", type=Path, help="score on this manifest instead of the run's own"
+    )
+    parser.add_argument(
+        "--flip",
+        action="store_true",
+        help="also score the mean over each face and its mirror image",
+    )
+    parser.add_argument("--out", type=Path, help="default: the run's evaluation-SPLIT folder")
+    args = parser.parse_args()
+
+    from keras_mer import evaluation, training
+    from keras_mer.data.manifest import Manifest
+    from keras_mer.emotions import check_same_classes
+
+    recipe, manifest = training.load_run(args.run)
+    if args.manifest:
+        own, manifest = manifest, Manifest.read(args.manifest)
+        check_same_classes(own.classes, manifest.classes, where=str(args.manifest))
+    split = args.split or ("test" if manifest.counts("split")["test"] else "validation")
+    model = evaluation.load_model(args.run, manifest.classes)
+    found = evaluation.evaluate(model, manifest, split, flip=args.flip, cache="data/cache")
+    page = evaluation.write(
+        found, args.out or args.run / f"evaluation-{split}", f"{recipe.name} on {split}"
+    )
+    print(page.read_text(encoding="utf-8").split("![")[0])
+    if split == "test" and (looks := evaluation.count_test_look(args.run)) > 1:
+        print(f"note: this run's test split was looked at {looks} times; choose nothing by it")
+    print(f"wrote {page.parent}")
+
+
+if __name__ == "__main__":
+    run_script(main)

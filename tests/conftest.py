@@ -1,0 +1,48 @@
+"""What every test may use."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the same results on every machine
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+#: Real data that developers may have beside the checkout; tests that need it skip without it.
+REAL_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture
+def float32_policy():
+    """Put the global dtype policy back after a test that changes it."""
+    import keras
+
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory) -> Path:
+    """A synthetic dataset: 420 faces of 20 people, 48x48."""
+    from keras_mer.data import synthetic
+
+    folder = tmp_path_factory.mktemp("data") / "synthetic"
+    synthetic.write_samples(folder, count=420, subjects=20)
+    return folder
+
+
+def tiny_recipe(dataset: Path, **training):
+    """A recipe that trains in seconds on `tiny_dataset`."""
+    from keras_mer import recipe as recipes
+
+    settings = {"epochs": 2, "batch": 32} | training
+    return recipes.load(
+        "demo",
+        [
+            "model.stem=8",
+            "model.filters=[8, 16]",
+            *(f"training.{name}={value}" for name, value in settings.items()),
+        ],
+        data=[str(dataset)],
+    )

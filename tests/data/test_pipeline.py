@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_class_weight
+
+from keras_mer.data import pipeline
+from keras_mer.recipe import Augment
+
+OFF = Augment(flip=False, shift=0, rotate=0, zoom=0)
+
+
+@pytest.fixture
+def data():
+    """Ten images whose every pixel is their row, of classes 0 0 0 0 0 0 1 1 1 2."""
+    images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8)
+    return images, np.eye(3, dtype=np.float32)[[0] * 6 + [1] * 3 + [2]]
+
+
+def test_batches_keep_order_and_leave_nothing_out(data):
+    images, targets = data
+    x, y = zip(*pipeline.batches(images, targets, 4).as_numpy_iterator(), strict=True)
+    assert [len(b) for b in x] == [4, 4, 2] and x[0].dtype == np.float32
+    np.testing.assert_array_equal(np.concatenate(x), images)
+    np.testing.assert_array_equal(np.concatenate(y), targets)
+
+
+def epoch(data, steps=2, **options):
+    batches = pipeline.training_batches(*data, 5, augment=OFF, **options)
+    return [b for _, b in zip(range(steps), batches.as_numpy_iterator(), strict=False)]
+
+
+def test_training_batches_show_every_image_once_an_epoch_in_a_new_order(data):
+    rows = np.concatenate([x[:, 0, 0, 0] for x, _ in epoch(data, steps=4)]).astype(int)
+    first, second = rows[:10], rows[10:]
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert list(first) != list(second)
+
+
+def test_labels_stay_with_their_images(data):
+    for x, y in epoch(data):
+        np.testing.assert_array_equal(y, data[1][x[:, 0, 0, 0].astype(int)])
+
+
+def test_a_seed_repeats_the_order(data):
+    first, again, other = (epoch(data, seed=s, deterministic=True) for s in (1, 1, 2))
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+    assert any((a[0] != b[0]).any() for a, b in zip(first, other, strict=True))
+
+
+def test_class_weights_are_scikit_learns_and_follow_mixed_labels(data):
+    images, targets = data
+    weights = pipeline.balanced_class_weights(targets)
+    truth = targets.argmax(1)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=truth)
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+    batches = pipeline.training_batches(
+        images, targets, 5, augment=Augment(flip=False, shift=0, rotate=0, zoom=0, mixup=1.0),
+        class_weights=weights,
+    )  # fmt: skip
+    _, y, w = next(iter(batches.as_numpy_iterator()))
+    np.testing.assert_allclose(w, y @ weights, rtol=1e-5)
+
+
+def test_of_mixup_and_cutmix_a_batch_gets_one(data):
+    images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.full((1, 8, 8, 1), 20, "u1")
+    config = Augment(flip=False, shift=0, rotate=0, zoom=0, mixup=1.0, cutmix=1.0)
+    batches = pipeline.training_batches(images, data[1], 10, augment=config, seed=4)
+    # mixup leaves an image flat, cutmix leaves its pixels multiples of 20
+    kinds = set()
+    for x, _ in batches.take(12).as_numpy_iterator():
+        flat = np.allclose(x, x[:, :1, :1], atol=1e-3)
+        whole = np.allclose(x % 20, 0)
+        assert flat or whole
+        kinds.add(flat)
+    assert kinds == {True, False}

@@ -1,0 +1,122 @@
+"""What every registered model must do, on inputs as small as it takes."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mer import export, models
+from keras_mer.errors import UserError
+from keras_mer.runtime.interpreter import TFLiteModel
+
+SMALL = {
+    "cnn": {"size": 24, "stem": 4, "filters": (4, 8)},
+    "lenet": {"size": 24, "filters": (4, 8), "units": 8},
+}
+CLASSES = 3
+every_model = pytest.mark.parametrize("name", models.names())
+
+
+def small(name):
+    return models.build(name, classes=CLASSES, **SMALL[name])
+
+
+def pixels(model, count=4):
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (count, *model.input_shape[1:])).astype(np.float32)
+
+
+@every_model
+def test_gives_finite_float32_logits(name):
+    model = small(name)
+    out = model.predict(pixels(model), verbose=0)
+    assert out.shape == (4, CLASSES) and out.dtype == np.float32
+    assert np.isfinite(out).all()
+    assert not np.allclose(out.sum(1), 1)  # logits: the softmax is added when saved
+    assert model.name == name
+
+
+@every_model
+def test_every_trainable_variable_gets_a_gradient(name):
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    model = small(name)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    with tf.GradientTape() as tape:
+        value = loss(np.eye(CLASSES)[[0, 1, 2, 0]], model(pixels(model), training=True))
+    gradients = tape.gradient(value, [v.value for v in model.trainable_variables])
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None, variable.path
+        assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, variable.path
+
+
+@every_model
+def test_takes_colour_and_a_config_round_trip(name):
+    model = models.build(name, classes=CLASSES, channels=3, **SMALL[name])
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    x = pixels(model)
+    assert x.shape[-1] == 3
+    np.testing.assert_array_equal(model.predict(x, verbose=0), again.predict(x, verbose=0))
+
+
+@every_model
+def test_saves_probabilities_and_loads_the_same(name, tmp_path):
+    model = small(name)
+    full = models.with_probabilities(model)
+    full.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    x = pixels(model)
+    out = again.predict(x, verbose=0)
+    np.testing.assert_allclose(out.sum(1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(out, full.predict(x, verbose=0))
+    logits = model.predict(x, verbose=0)
+    expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(out, expected, rtol=1e-4)
+
+
+@every_model
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_learns_in_mixed_precision(name, policy, float32_policy):
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(policy)
+    model = small(name)
+    x = np.repeat([20.0, 128.0, 235.0], 16)[:, None, None, None] * np.ones(model.input_shape[1:])
+    y = np.eye(CLASSES)[np.repeat([0, 1, 2], 16)]
+    model.compile(
+        keras.optimizers.Adam(0.01),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    assert model.optimizer.name.startswith("loss_scale") == (policy == "mixed_float16")
+    history = model.fit(x, y, epochs=12, batch_size=16, verbose=0).history["loss"]
+    assert np.isfinite(history).all() and history[-1] < 0.7 * history[0]
+    assert model.output.dtype == "float32"
+
+
+@every_model
+def test_exports_to_every_tflite_variant_with_builtin_operators_and_parity(name, tmp_path):
+    keras.utils.set_random_seed(1)
+    full = models.with_probabilities(small(name))
+    x = pixels(full, 32).astype(np.uint8)
+    expected = full.predict(x.astype(np.float32), verbose=0)
+    # float16 rounds weights to 11 bits, int8 rounds weights and activations to 8
+    tolerance = {"float32": 1e-5, "float16": 5e-3, "dynamic": 0.1, "int8": 0.15}
+    for variant in export.VARIANTS:
+        file = tmp_path / f"{variant}.tflite"
+        file.write_bytes(export.convert(full, variant, x))
+        assert b"Flex" not in file.read_bytes()
+        model = TFLiteModel(file)
+        assert model.input_dtype == (np.uint8 if variant == "int8" else np.float32)
+        assert np.abs(model.predict(x) - expected).max() < tolerance[variant], variant
+
+
+def test_unknown_models_and_arguments_name_the_nearest():
+    with pytest.raises(UserError, match=r"unknown model 'lenett' \(did you mean 'lenet'\?\)"):
+        models.build("lenett", classes=2)
+    with pytest.raises(UserError, match="no argument 'filter'.*did you mean 'filters'"):
+        models.build("cnn", classes=2, filter=3)
+
+
+def test_the_cnn_is_as_small_as_it_says():
+    assert models.build("cnn", classes=7).count_params() == pytest.approx(1.2e6, rel=0.02)

@@ -1,0 +1,191 @@
+"""Training ends with a whole record, however often it was killed."""
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mer import evaluation, training
+from keras_mer import recipe as recipes
+from keras_mer.data import build, loading
+from keras_mer.errors import UserError
+from tests.conftest import REPOSITORY, tiny_recipe
+
+
+@pytest.fixture(scope="module")
+def manifest(tiny_dataset):
+    recipe = tiny_recipe(tiny_dataset)
+    how = dataclasses.asdict(recipe.data)
+    return build.build(how.pop("sources"), **how)[0]
+
+
+def history(folder):
+    with (folder / "history.csv").open() as f:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(f)]
+
+
+def test_a_run_leaves_a_whole_record_and_its_model_scores_what_the_record_says(
+    tiny_dataset, manifest, tmp_path
+):
+    recipe = tiny_recipe(tiny_dataset, epochs=3, rate=0.05, class_weights=True)
+    path = training.train(recipe, manifest, tmp_path / "run")
+    rows = history(tmp_path / "run")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert (tmp_path / "run/curves.png").stat().st_size > 10_000
+    best = max(rows, key=lambda row: row["val_accuracy"])
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert summary["best"]["epoch"] == best["epoch"]
+
+    # the saved file gives probabilities, and exactly the validation scores that were logged
+    model = evaluation.load_model(path, manifest.classes)
+    part = manifest.part("validation")
+    x = loading.load_images(part, *model.input_shape[1:])
+    p = model.predict(x, verbose=0)
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
+    assert (p.argmax(1) == part.labels()).mean() == pytest.approx(best["val_accuracy"], abs=1e-5)
+    recall = [(p.argmax(1) == part.labels())[part.labels() == c].mean() for c in range(7)]
+    assert np.mean(recall) == pytest.approx(best["val_uar"], abs=1e-5)
+
+    saved_recipe, saved_manifest = training.load_run(tmp_path / "run")
+    assert saved_recipe == recipe
+    assert [s.split for s in saved_manifest] == [s.split for s in manifest]
+
+
+def test_the_test_split_is_never_read_in_training(tiny_dataset, manifest, tmp_path):
+    gone = manifest.replace(
+        dataclasses.replace(s, path="gone.png") if s.split == "test" else s for s in manifest
+    )
+    training.train(tiny_recipe(tiny_dataset, epochs=1), gone, tmp_path / "run")
+    assert (tmp_path / "run/model.keras").is_file()
+
+
+def test_killed_at_any_moment_the_same_command_ends_with_the_whole_history(tiny_dataset, tmp_path):
+    """A process that is killed again and again, at moments spread over its epochs."""
+    recipe = tiny_recipe(tiny_dataset, epochs=5, schedule="plateau", patience=5)
+    recipe.write(tmp_path / "tiny.yaml")
+    run = tmp_path / "run"
+    command = [sys.executable, "scripts/train.py", "--recipe", str(tmp_path / "tiny.yaml"),
+               "--manifest", str(tmp_path / "m.csv"), "--run", str(run)]  # fmt: skip
+
+    def start():
+        return subprocess.Popen(
+            command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    kept: list[str] = []
+    for wanted, delay in ((1, 0.0), (3, 0.15)):
+        process = start()
+        end = time.time() + 120
+        while time.time() < end and not list(run.glob(f"checkpoint-000{wanted}*")):
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        (state,) = run.glob("checkpoint-*/state.json")
+        done = json.loads(state.read_text())["history"]
+        assert wanted <= len(done) < 5
+        assert json.dumps(done).startswith(json.dumps(kept)[:-1])  # nothing kept was rewritten
+        kept = done
+    process = start()
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, output
+    assert f"epoch {len(kept) + 1} of 5" in output
+    rows = history(run)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5]
+    for row, before in zip(rows, kept, strict=False):
+        assert row["val_loss"] == pytest.approx(before["val_loss"], rel=1e-4)
+    assert (run / "model.keras").is_file()
+
+
+def test_a_folder_of_another_recipe_is_refused(tiny_dataset, manifest, tmp_path):
+    training.claim(tmp_path, tiny_recipe(tiny_dataset))
+    training.claim(tmp_path, tiny_recipe(tiny_dataset))
+    with pytest.raises(UserError, match=r"run with training.rate = 0.02, not 0.5"):
+        training.claim(tmp_path, tiny_recipe(tiny_dataset, rate=0.5))
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+def test_a_checkpoint_that_does_not_fit_the_model_is_named(tiny_dataset, manifest, tmp_path):
+    recipe = tiny_recipe(tiny_dataset, epochs=1)
+    training.train(recipe, manifest, tmp_path)
+    wider = dataclasses.replace(
+        recipe,
+        model=recipe.model | {"filters": [8, 32]},
+        training=dataclasses.replace(recipe.training, epochs=2),
+    )
+    wider.write(tmp_path / "recipe.yaml")
+    with pytest.raises(UserError, match="checkpoint-0001: its weights do not fit this model"):
+        training.train(wider, manifest, tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice(tiny_dataset, manifest, tmp_path):
+    recipe = tiny_recipe(tiny_dataset, rate=1e30, warmup=0)
+    with pytest.raises(UserError, match="not finite.*lower training.rate"):
+        training.train(recipe, manifest, tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_trains_and_saves_float32(
+    precision, tiny_dataset, manifest, tmp_path, float32_policy
+):
+    recipe = tiny_recipe(tiny_dataset, precision=precision)
+    path = training.train(recipe, manifest, tmp_path / "run")
+    assert all(np.isfinite(row["loss"]) for row in history(tmp_path / "run"))
+    keras.config.set_dtype_policy("float32")
+    model = keras.saving.load_model(path)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+def test_early_stopping_stops_and_stays_stopped(tiny_dataset, manifest, tmp_path):
+    recipe = tiny_recipe(tiny_dataset, epochs=30, patience=1, rate=1e-9, warmup=0)
+    training.train(recipe, manifest, tmp_path / "run")
+    done = len(history(tmp_path / "run"))
+    assert done < 10
+    training.train(recipe, manifest, tmp_path / "run")
+    assert len(history(tmp_path / "run")) == done
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
+def test_schedules_and_optimisers(schedule, kind):
+    settings = recipes.Training(
+        optimizer=kind, schedule=schedule, rate=0.1, epochs=10, warmup=2, weight_decay=0.1
+    )
+    made = training.optimizer(settings, steps=5)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    made.build(model.trainable_variables)
+    rates = []
+    for step in range(50):
+        made.iterations.assign(step)
+        rates.append(float(made.learning_rate))
+    if schedule != "cosine":
+        assert set(rates) == {np.float32(0.1)}
+        return
+    assert rates[0] == pytest.approx(0.004, rel=1e-5)  # a 25th
+    assert int(np.argmax(rates)) == 10 and max(rates) == pytest.approx(0.1)
+    assert rates == sorted(rates[:10]) + sorted(rates[10:], reverse=True)
+    assert rates[-1] < 0.001
+
+
+def test_weight_decay_spares_biases_and_normalisation():
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(2), keras.layers.BatchNormalization()]
+    )
+    made = training.optimizer(recipes.Training(weight_decay=0.5, rate=0.1, warmup=0), steps=1)
+    start = [np.ones(v.shape, np.float32) for v in model.trainable_variables]
+    for variable, value in zip(model.trainable_variables, start, strict=True):
+        variable.assign(value)
+    made.apply([np.zeros(v.shape, np.float32) for v in start], model.trainable_variables)
+    moved = {v.name: not np.allclose(v, 1) for v in model.trainable_variables}
+    assert moved == {"kernel": True, "bias": False, "gamma": False, "beta": False}
