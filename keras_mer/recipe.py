@@ -142,7 +142,16 @@ def load(
         _override(values, override)
     for place in data:
         _place(values, place)
-    return _build(Recipe, values, str(path))
+    return parse(values, str(path))
+
+
+def parse(values: dict, where: str) -> Recipe:
+    """Check plain dicts, as `Recipe.to_dict` gives them, against the schema.
+
+    Raises:
+        UserError: as `load`; `where` says whose recipe it is.
+    """
+    return _build(Recipe, values, where)
 
 
 def _override(values: dict, text: str) -> None:

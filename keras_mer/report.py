@@ -22,7 +22,7 @@ def save_figure(figure: plt.Figure, path: str | os.PathLike) -> None:
 def draw_curves(history: list[dict], path: str | Path, best: int | None = None) -> None:
     """Draw loss, accuracy, UAR and learning rate by epoch; a line marks the epoch kept."""
     epochs = [row["epoch"] for row in history]
-    figure, axes = plt.subplots(1, 4, figsize=(16, 3.6))
+    figure, axes = plt.subplots(1, 4, figsize=(16, 3.6), layout="constrained")
     for axis, (title, *names) in zip(
         axes,
         (
@@ -76,32 +76,20 @@ def draw_misclassified(
     columns = 8
     rows = max(1, -(-len(mistakes) // columns))
     figure, axes = plt.subplots(
-        rows, columns, figsize=(1.75 * columns, 2.3 * rows + 0.5), squeeze=False
+        rows,
+        columns,
+        figsize=(1.75 * columns, 2.3 * rows + 0.5),
+        squeeze=False,
+        layout="constrained",
     )
     for axis in axes.flat:
         axis.axis("off")
     for axis, (image, truth, guess, confidence, file) in zip(axes.flat, mistakes, strict=False):
         axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
         axis.set_title(f"{guess} {confidence:.0%}", color="#b2182b", fontsize=9, pad=14)
-        axis.text(
-            0.5,
-            1.03,
-            f"is {truth}",
-            color="#1a6b2f",
-            fontsize=9,
-            ha="center",
-            transform=axis.transAxes,
-        )
-        axis.text(
-            0.5,
-            -0.03,
-            file[-26:],
-            color="grey",
-            fontsize=5,
-            ha="center",
-            va="top",
-            transform=axis.transAxes,
-        )
+        middle = {"ha": "center", "transform": axis.transAxes}
+        axis.text(0.5, 1.03, f"is {truth}", color="#1a6b2f", fontsize=9, **middle)
+        axis.text(0.5, -0.03, file[-26:], color="grey", fontsize=5, va="top", **middle)
     figure.suptitle(title)
     save_figure(figure, path)
 

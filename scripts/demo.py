@@ -57,13 +57,16 @@ def _step(script: str, *arguments) -> None:
         raise UserError(f"the demo stopped at {command[0]}; the line above says why")
 
 
+PEOPLE = (("happy", "angry"), ("surprise", "sad", "neutral"), ("fear", "happy"), ("disgust",) * 2)
+
+
 def _draw_photos(folder: Path) -> None:
     from keras_mer import images
     from keras_mer.data import synthetic
 
-    for number in range(4):
-        photo = synthetic.draw_photo(number)
-        images.write(folder / f"photo-{number}.png", photo.image)
+    for number, expressions in enumerate(PEOPLE):
+        photo = synthetic.draw_photo(expressions, seed=1, index=number)
+        images.write(folder / f"{'-'.join(expressions)}.png", photo.image)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def publish(trained, folder, **options):
 
 def test_publishes_files_whose_figures_can_be_measured_again(trained, tmp_path):
     card = publish(trained, tmp_path / "mine")
-    model, images, labels, expected = trained
+    _model, images, labels, expected = trained
     folder = tmp_path / "mine"
     assert json.loads((folder / "card.json").read_text()) == card
     assert (folder / "labels.txt").read_text().split() == list(CLASSES)

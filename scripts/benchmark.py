@@ -1,0 +1,144 @@
+"""Measure speed: a model's latency, training with and without its input pipeline, photographs."""
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+
+from keras_mer.errors import run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Machines differ and are shared: trust the ratios."
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=Path("saved_models/fer2013-cnn"),
+        help="folder of an exported model (default: %(default)s)",
+    )
+    parser.add_argument("--steps", type=int, default=40, help="training steps of each measurement")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="how often the two ways of training take turns"
+    )
+    parser.add_argument("--out", type=Path, help="write the tables to this file, too")
+    args = parser.parse_args()
+    pages = [
+        latencies(args.model),
+        training(args.model, args.steps, args.rounds),
+        photographs(args.model),
+    ]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    pages.append(f"Peak memory of this process: {peak:.2f} GB.")
+    text = "\n\n".join(pages)
+    print(text)
+    if args.out:
+        from keras_mer.files import write_text
+
+        write_text(args.out, text + "\n")
+
+
+def latencies(folder: Path) -> str:
+    """One face at a time: Keras and each TFLite variant, one thread and two."""
+    import numpy as np
+
+    from keras_mer import evaluation, export, report
+    from keras_mer.runtime import card as cards
+    from keras_mer.runtime.interpreter import TFLiteModel
+
+    card = cards.read(folder)
+    face = np.random.default_rng(0).integers(0, 256, (1, *card.input_shape), np.uint8)
+    model = evaluation.load_model(folder)
+    pixels = face.astype(np.float32)
+    keras_ms = export.latency(lambda: model.predict_on_batch(pixels))
+    rows = [
+        [
+            "Keras",
+            f"{(folder / 'model.keras').stat().st_size / 1e6:.2f} MB",
+            f"{keras_ms:.2f} ms",
+            "-",
+            "1.0",
+        ]
+    ]
+    for name in card.variants:
+        times = []
+        for threads in (1, 2):
+            lite = TFLiteModel(card.file(name), threads=threads)
+            times.append(export.latency(lambda lite=lite: lite.predict(face), repeats=200))
+        rows.append(
+            [
+                f"{name} ({lite.engine})",
+                f"{card.file(name).stat().st_size / 1e6:.2f} MB",
+                *(f"{t:.2f} ms" for t in times),
+                f"{keras_ms / times[0]:.1f}",
+            ]
+        )
+    header = ["one face", "size", "one thread", "two threads", "times as fast as Keras"]
+    return "## Latency (median)\n\n" + report.table(header, rows)
+
+
+def training(folder: Path, steps: int, rounds: int) -> str:
+    """Images a second of the model's own recipe, from memory and through the input pipeline."""
+    import keras
+    import numpy as np
+
+    from keras_mer import recipe as recipes
+    from keras_mer import report
+    from keras_mer import training as trainer
+    from keras_mer.data import pipeline
+
+    card = json.loads((folder / "card.json").read_text())
+    recipe, classes = recipes.parse(card["training"]["recipe"], str(folder)), card["classes"]
+    model = trainer.build_model(recipe, classes)
+    model.compile(
+        trainer.optimizer(recipe.training, steps),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    random = np.random.default_rng(0)
+    batch = recipe.training.batch
+    images = random.integers(0, 256, (batch * steps, *model.input_shape[1:]), np.uint8)
+    targets = np.eye(len(classes), dtype=np.float32)[random.integers(0, len(classes), len(images))]
+    ways = {
+        "same batch again and again": pipeline.batches(images[:batch], targets[:batch], batch)
+        .cache()
+        .repeat(),
+        "input pipeline with augmentation": pipeline.training_batches(
+            images, targets, batch, augment=recipe.augment
+        ),
+    }
+    speeds = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, data in ways.items():
+            start = time.perf_counter()
+            model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
+            if turn:  # the first turn traces and warms up
+                speeds[name].append(batch * steps / (time.perf_counter() - start))
+    best = {name: float(np.median(values)) for name, values in speeds.items()}
+    plain = best["same batch again and again"]
+    rows = [[name, f"{v:.0f}", f"{100 * (1 - v / plain):.1f} %"] for name, v in best.items()]
+    header = [f"training {model.name}, batch {batch}", "images a second", "cost"]
+    return f"## Training (median of {rounds} turns)\n\n" + report.table(header, rows)
+
+
+def photographs(folder: Path) -> str:
+    """Detection, crop and recognition of drawn photographs of several sizes."""
+    from keras_mer import export, report
+    from keras_mer.data import synthetic
+    from keras_mer.runtime import Recogniser
+
+    recogniser = Recogniser.load(folder)
+    rows = []
+    for width, height in ((640, 480), (1920, 1440), (4000, 3000)):
+        photo = synthetic.draw_photo(3, width, height, seed=1).image
+        found = len(recogniser.predict(photo))
+        ms = export.latency(lambda photo=photo: recogniser.predict(photo), repeats=10, warmup=2)
+        rows.append([f"{width}x{height}", f"{found} of 3", f"{ms:.0f} ms", f"{1000 / ms:.1f}"])
+    header = ["photograph", "faces found", "median", "photographs a second"]
+    return "## Prediction, detection included\n\n" + report.table(header, rows)
+
+
+if __name__ == "__main__":
+    run_script(main)

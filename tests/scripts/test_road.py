@@ -1,0 +1,84 @@
+"""The scripts in a row, as the make targets call them, on a tiny dataset."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from keras_mer import recipe as recipes
+from tests.conftest import REPOSITORY, tiny_recipe
+
+
+def run(script, *arguments, cwd=REPOSITORY):
+    return subprocess.run(
+        [sys.executable, str(REPOSITORY / f"scripts/{script}.py"), *map(str, arguments)],
+        cwd=cwd, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def road(tiny_dataset, tmp_path_factory):
+    """Split, train, evaluate, export; everything they print, and the folder they wrote to."""
+    home = tmp_path_factory.mktemp("road")
+    tiny_recipe(tiny_dataset, epochs=6, rate=0.05, warmup=0).write(home / "tiny.yaml")
+    printed = {}
+    for script, *arguments in (
+        ("split", "--recipe", "tiny.yaml"),
+        ("train", "--recipe", "tiny.yaml"),
+        ("evaluate", "--run", "runs/demo"),
+        ("export", "--run", "runs/demo", "--out", "model"),
+    ):
+        done = run(script, *arguments, cwd=home)
+        assert done.returncode == 0, done.stdout + done.stderr
+        printed[script] = done.stdout
+    return home, printed
+
+
+def test_every_step_leaves_what_the_next_one_needs(road):
+    home, printed = road
+    assert (home / "data/manifests/demo.csv").is_file()
+    assert "/" + str(home).strip("/") not in (home / "data/manifests/demo.csv").read_text()
+    metrics = json.loads((home / "runs/demo/evaluation-test/metrics.json").read_text())
+    accuracy = metrics["whole"]["accuracy"][0]
+    assert f"{100 * accuracy:.1f} %" in printed["evaluate"]
+    card = json.loads((home / "model/card.json").read_text())
+    assert card["scores"]["test"]["whole"]["accuracy"][0] == accuracy
+    assert recipes.load(home / "tiny.yaml").to_dict() == card["training"]["recipe"]
+    assert "| int8 |" in printed["export"]
+
+
+def test_the_exported_file_predicts_on_the_split_what_the_evaluation_says(road, tiny_dataset):
+    home, _ = road
+    lines = (home / "runs/demo/evaluation-test/predictions.csv").read_text().splitlines()[1:]
+    chosen = {line.split(",")[0].split("images/")[1]: line.split(",")[3] for line in lines}
+    files = [tiny_dataset / "images" / name for name in list(chosen)[:30]]
+    done = run("predict", *files, "--no-detect", "--model", home / "model",
+               "--variant", "float32", "--json", home / "out.json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.dumps(json.loads((home / "out.json").read_text()))
+    got = [image["faces"][0]["label"] for image in json.loads(found)["images"]]
+    assert got == [chosen[f.name] for f in files]
+
+
+def test_a_second_look_at_the_test_split_is_said(road):
+    home, printed = road
+    assert "was looked at" not in printed["evaluate"]
+    again = run("evaluate", "--run", "runs/demo", "--split", "test", cwd=home)
+    assert "looked at 2 times" in again.stdout
+
+
+def test_errors_are_one_line_without_a_traceback(road, tmp_path):
+    home, _ = road
+    for arguments, message in (
+        (("train", "--recipe", "fer2013-cnn", "--data", "nowhere"), "nowhere"),
+        (("train", "--recipe", "tiny.yaml", "--set", "training.epocs=1"), "did you mean 'epochs'"),
+        (("train", "--recipe", "tiny.yaml", "--set", "training.rate=1"), "training.rate = 0.05"),
+        (("evaluate", "--run", "runs/nothing"), "no run at runs/nothing"),
+        (("export", "--run", tmp_path), "no run at"),
+    ):
+        done = run(*arguments, cwd=home)
+        assert done.returncode == 2, done.stdout + done.stderr
+        (line,) = [x for x in done.stderr.splitlines() if x.startswith("error:")]
+        assert message in line
+        assert "Traceback" not in done.stderr
