@@ -24,7 +24,27 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "megc3": ("negative", "positive", "surprise"),
     "casme5": ("happy", "disgust", "repression", "surprise", "others"),
     "samm5": ("angry", "contempt", "happy", "surprise", "others"),
+    "smic3": ("negative", "positive", "surprise"),
 }
+
+_MEGC3 = {
+    "happy": "positive",
+    "surprise": "surprise",
+    **dict.fromkeys(("repression", "angry", "contempt", "disgust", "fear", "sad"), "negative"),
+}
+#: Vocabularies whose classes unite a dataset's own: canonical name -> class of the vocabulary, by
+#: dataset, ``""`` for any other. What has no class here is left out.
+#: MEGC 2019 (See et al., FG 2019) leaves CASME II's 2 clips of fear and 7 of sadness out, though
+#: its list of classes would call them negative; SAMM's are in.
+MERGES: dict[str, dict[str, dict[str, str]]] = {
+    "megc3": {
+        "": _MEGC3,
+        "casme2": {k: v for k, v in _MEGC3.items() if k in ("happy", "surprise", "disgust")}
+        | {"repression": "negative"},
+        "samm": {k: v for k, v in _MEGC3.items() if k != "repression"},
+    },
+}
+MERGES["smic3"] = MERGES["megc3"]
 
 _ALIASES = {
     "anger": "angry",
@@ -89,6 +109,24 @@ def vocabulary(spec: str | Iterable[str]) -> tuple[str, ...]:
     if len(set(classes)) != len(classes):
         raise UserError(f"a class stands twice in {', '.join(classes)}")
     return classes
+
+
+def merged(name: str, classes: Iterable[str], source: str = "") -> str:
+    """The class of a vocabulary that a dataset's own canonical class counts as, or ``""``.
+
+    Args:
+        name: canonical name, ``"disgust"``.
+        classes: the vocabulary's. A name among them stays what it is; for MEGC's three, `MERGES`
+            says what becomes of the others (``"negative"``).
+        source: the dataset, whose own table in `MERGES` counts, where it has one.
+    """
+    classes = set(classes)
+    if name in classes:
+        return name
+    for vocabulary_name, tables in MERGES.items():
+        if set(VOCABULARIES[vocabulary_name]) == classes:
+            return tables.get(source, tables[""]).get(name, "")
+    return ""
 
 
 def check_same_classes(expected: Sequence[str], got: Sequence[str], *, where: str) -> None:

@@ -26,8 +26,10 @@ def load_sources(
     """The sources of `spec`, merged under a vocabulary: name -> path, or -> path and options.
 
     The name is the source's (`keras_mer.data.sources.SOURCES`) unless the mapping says another
-    with ``source: folders``: then the name is only what the manifest's source column holds.
+    with ``source: folders``: then the name is only what the manifest's source column holds. Rows
+    of a composite keep the dataset they come from.
     """
+    classes = emotions.vocabulary(vocabulary)
     if not spec:
         raise UserError("no data source given: name one, e.g. fer2013: data/fer2013")
     manifests = []
@@ -35,9 +37,12 @@ def load_sources(
         options = dict(value) if isinstance(value, Mapping) else {"path": value}
         if "path" not in options:
             raise UserError(f"source {name}: the key 'path' is missing")
-        loaded = sources.load(options.pop("source", name), options.pop("path"), **options)
-        manifests.append(loaded.replace(replace(s, source=name) for s in loaded))
-    return sources.merge(manifests, emotions.vocabulary(vocabulary))
+        kind = options.pop("source", name)
+        # relabelled first: what a class counts as depends on the dataset, not on its name here
+        loaded = sources.relabel(sources.load(kind, options.pop("path"), **options), classes)
+        own = (replace(s, source=name) if s.source == kind else s for s in loaded)
+        manifests.append(loaded.replace(own))
+    return sources.merge(manifests, classes)
 
 
 def prepare(

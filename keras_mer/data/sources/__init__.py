@@ -26,6 +26,7 @@ SOURCES = {
     "ckextended": "ckplus",
     "folders": "folders",
     "synthetic": "synthetic",
+    "flow-images": "flow_images",
 }
 
 
@@ -56,18 +57,35 @@ def load(name: str, path: str | os.PathLike, **options: Any) -> Manifest:
     if not path.exists() and name != "synthetic":
         raise UserError(f"no {name} dataset at {path}: {module.HELP}")
     manifest = module.load(path, **options)
-    return manifest.replace(replace(s, source=name) for s in manifest)
+    # a composite states which dataset each row comes from
+    return manifest.replace(replace(s, source=s.source or name) for s in manifest)
+
+
+def relabel(manifest: Manifest, classes: Iterable[str]) -> Manifest:
+    """The manifest under the vocabulary `classes`, by class name and `emotions.merged`.
+
+    A row whose class has no place in the vocabulary is dropped with a note (contempt, under
+    ``fer7``).
+    """
+    classes = tuple(classes)
+    samples = []
+    for sample in manifest:
+        label = emotions.merged(sample.label, classes, sample.source) if sample.label else ""
+        if sample.label and not label and sample.split != "dropped":
+            note = f"{sample.label} is not in the vocabulary"
+            sample = replace(sample, split="dropped", note=note)
+        samples.append(replace(sample, label=label))
+    return Manifest(tuple(samples), manifest.root, emotions.vocabulary(classes))
 
 
 def merge(manifests: Iterable[Manifest], classes: Iterable[str]) -> Manifest:
-    """Several datasets as one manifest over the vocabulary `classes`, matched by class name.
+    """Several datasets as one manifest over the vocabulary `classes`, as by `relabel`.
 
-    A row whose class is not in the vocabulary is dropped with a note (contempt, under ``fer7``).
-    Where several manifests meet, subjects and clips get their source as a prefix. The root
-    becomes the folder that all roots lie in.
+    Where several manifests meet, subjects and clips get their source as a prefix, unless they
+    have it. The root becomes the folder that all roots lie in.
     """
-    manifests = list(manifests)
     classes = tuple(classes)
+    manifests = [relabel(m, classes) for m in manifests]
     roots = [Path(os.path.abspath(m.root)) for m in manifests]
     root = Path(os.path.commonpath(roots))
     samples = []
@@ -77,14 +95,8 @@ def merge(manifests: Iterable[Manifest], classes: Iterable[str]) -> Manifest:
             changes: dict[str, str] = {"path": prefix + sample.path}
             if len(manifests) > 1:
                 for column in ("subject", "clip"):
-                    if value := getattr(sample, column):
-                        changes[column] = f"{sample.source}:{value}"
-            if sample.label and sample.label not in classes:
-                changes["label"] = ""
-                if sample.split != "dropped":
-                    changes |= {
-                        "split": "dropped",
-                        "note": f"{sample.label} is not in the vocabulary",
-                    }
+                    value, own_prefix = getattr(sample, column), f"{sample.source}:"
+                    if value and not value.startswith(own_prefix):
+                        changes[column] = own_prefix + value
             samples.append(replace(sample, **changes))
     return Manifest(tuple(samples), root, emotions.vocabulary(classes))
