@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import keras
 
 from keras_mer.errors import UserError
-from keras_mer.files import replacing
+from keras_mer.files import replacing, require_space
 
 # What Keras's own callbacks count from epoch to epoch, and reset when training starts.
 _COUNTERS = ("wait", "best", "best_epoch", "cooldown_counter")
@@ -33,6 +34,7 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, folder, monitor, mode, export, others=()):
         super().__init__()
         self.folder, self.monitor, self.export = Path(folder), monitor, export
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.sign = 1 if mode == "max" else -1
         self.others = list(others)
         self.history: list[dict] = []
@@ -83,6 +85,11 @@ class Checkpoint(keras.callbacks.Callback):
         row = {"epoch": epoch + 1} | {name: float(value) for name, value in (logs or {}).items()}
         previous, before = self.latest(), self.best
         self.history = [*self.history, row]
+        # State and best model, four bytes a number, and a megabyte for all else.
+        numbers = 2 * self.model.count_params() + sum(
+            math.prod(v.shape) for v in self.model.optimizer.variables
+        )
+        require_space(self.folder, 4 * numbers + 1_000_000)
         with replacing(self.folder / f"checkpoint-{epoch + 1:04d}") as temporary:
             temporary.mkdir()
             self.model.save_weights(temporary / "state.weights.h5")

@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
+from keras_mer.noise import filter_stderr
+
 
 class UserError(ValueError):
     """Input that cannot be used: one line that says what was expected, what came, and what to do.
@@ -22,7 +24,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def run_script(main: Callable[[], int | None]) -> None:
     """Run a script's `main` and exit: a `UserError` or a full disk becomes one line, status 2."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
+    filter_stderr()
     try:
         sys.exit(main() or 0)
     except UserError as error:
@@ -31,7 +33,7 @@ def run_script(main: Callable[[], int | None]) -> None:
         if error.errno is None:
             raise
         where = f": {error.filename}" if error.filename else ""
-        sys.exit(_say(f"{error.strerror}{where}", 2))
+        sys.exit(_say(f"{os.strerror(error.errno)}{where}", 2))
     except KeyboardInterrupt:
         sys.exit(_say("interrupted", 130))
 

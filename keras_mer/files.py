@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_mer.errors import UserError
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
@@ -39,3 +41,16 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write `value` as indented JSON to `path`, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def require_space(folder: str | os.PathLike, size: int) -> None:
+    """Raise a `UserError` unless `size` bytes are free where `folder` is.
+
+    For writers that fail halfway in ways of their own when the disk is full, such as HDF5.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise UserError(
+            f"{folder}: the disk is full: {size / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB "
+            "free; make room and run the same command again"
+        )

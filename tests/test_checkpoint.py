@@ -1,10 +1,12 @@
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
 from keras_mer.checkpoint import Checkpoint
+from keras_mer.errors import UserError
 
 
 def model():
@@ -82,3 +84,14 @@ def test_counters_of_other_callbacks_go_on(tmp_path, data):
     assert checkpoint.epoch == 4  # the third epoch without improvement, not the sixth
     state = json.loads((tmp_path / "checkpoint-0004/state.json").read_text())
     assert state["counters"][0]["wait"] == 3
+
+
+def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(tmp_path, data, monkeypatch):
+    fit(tmp_path, data, 1)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(UserError, match=r"the disk is full: 1.0 MB are needed, 0.0 MB free"):
+        fit(tmp_path, data, 2)
+    monkeypatch.undo()
+    _, checkpoint = fit(tmp_path, data, 2)
+    assert checkpoint.epoch == 2
