@@ -100,9 +100,8 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
         f"{keras.config.dtype_policy().name}; {len(arrays['train']):,} training and "
         f"{len(arrays['validation']):,} validation samples; epoch {done + 1} of {settings.epochs}"
     )
-    stopped = settings.patience and any(
-        row["epoch"] <= done - settings.patience for row in [checkpoint.best or {"epoch": done}]
-    )
+    waited = done - checkpoint.best["epoch"] if done else 0
+    stopped = 0 < settings.patience <= waited
     if done < settings.epochs and not stopped:
         callbacks = [*counting, Epochs(settings.epochs, steps), checkpoint]
         if settings.tensorboard:
