@@ -69,11 +69,17 @@ class Window:
             self._sized = True
         cv2.imshow(self.title, image)
         key = cv2.waitKey(max(1, round(wait * 1000)))
-        if cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1:
+        if not self._open():
             return ESCAPE
         return None if key < 0 else key & 0xFF
 
     def close(self) -> None:
         """Close the window."""
-        if cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1:
+        if self._open():
             cv2.destroyWindow(self.title)
+
+    def _open(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # what Qt says when its last window was closed
+            return False

@@ -1,9 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from drawing import scene
 
 from keras_mer.face.align import EYES, align, block_mean, crop
+from tests.face.drawing import scene
 
 
 def test_crop_cuts_the_box_with_its_margin():

@@ -1,15 +1,15 @@
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from drawing import scene
 
 from keras_mer.errors import UserError
 from keras_mer.face.detect import HaarDetector, YuNetDetector, make_detector, shrink
+from tests.conftest import REAL_DATA
+from tests.face.drawing import scene
 
-YUNET = next((Path(__file__).parents[3] / "shared/data/detector").glob("*.onnx"), None)
+YUNET = next((REAL_DATA / "detector").glob("*.onnx"), None)
 needs_yunet = pytest.mark.skipif(YUNET is None, reason="no YuNet file at ../shared/data/detector")
 
 

@@ -1,24 +1,27 @@
 """Tiny published models, drawn videos and a display for the runtime's tests."""
 
+import ctypes
+import http.server
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
+from keras_mer.runtime import Recogniser
+from tests.conftest import REAL_DATA, REPOSITORY
+from tests.face.drawing import scene
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "face"))  # drawing.py
-
-from drawing import scene  # noqa: E402
-
-from keras_mer.runtime import Recogniser  # noqa: E402
-
 #: Real videos for development; a user's machine does not have them.
-FACES = HERE.parents[2] / "shared/data/faces"
+FACES = REAL_DATA / "faces"
 
 
 @pytest.fixture(scope="session")
@@ -70,41 +73,141 @@ def real_video() -> Path:
     return path
 
 
+class Display:
+    """An X server without a screen: its name, its picture, and a hand on its keyboard."""
+
+    def __init__(self, name: str, buffer: Path):
+        self.name, self.buffer = name, buffer
+        self.env = {"DISPLAY": name, "QT_QPA_PLATFORM": "xcb"}
+
+    def tool(self, *arguments) -> str:
+        command = ["xdotool", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | self.env)
+        return done.stdout.strip()
+
+    def window(self, title: str) -> str:
+        """The id of the window with that title, once it is there."""
+        found = wait_for(lambda: self.tool("search", "--onlyvisible", "--name", f"^{title}$"))
+        return found.splitlines()[-1]
+
+    def key(self, window: str, *keys: str) -> None:
+        self.tool("windowfocus", window)
+        for key in keys:
+            self.tool("key", "--window", window, key)
+
+    def close(self, window: str) -> None:
+        """Do what a window manager's close button does, which this xdotool cannot."""
+        x11 = ctypes.CDLL("libX11.so.6")
+        x11.XOpenDisplay.restype = ctypes.c_void_p
+        x11.XInternAtom.restype = ctypes.c_ulong
+        server = ctypes.c_void_p(x11.XOpenDisplay(self.name.encode()))
+        protocols, delete = (
+            x11.XInternAtom(server, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW")
+        )
+        # XClientMessageEvent: type 33, serial, send_event, display, window, what, format, data.
+        event = struct.pack("@iLiPLLi5l", 33, 0, 1, 0, int(window), protocols, 32, delete, *[0] * 4)
+        buffer = ctypes.create_string_buffer(event, 192)
+        x11.XSendEvent(server, ctypes.c_ulong(int(window)), 0, ctypes.c_long(0), buffer)
+        x11.XCloseDisplay(server)
+
+    def picture(self) -> np.ndarray:
+        """What the screen shows: uint8, (900, 1280, 3) BGR."""
+        data = self.buffer.read_bytes()
+        header, colours = (int.from_bytes(data[i : i + 4], "big") for i in (0, 76))
+        pixels = np.frombuffer(data, np.uint8, offset=header + 12 * colours)
+        return pixels[: 900 * 1280 * 4].reshape(900, 1280, 4)[..., :3].copy()
+
+
 @pytest.fixture(scope="session")
 def display(tmp_path_factory):
-    """The number of a fresh X display, such as `:91`, for windows and xdotool."""
+    """A fresh X display for windows."""
     lacking = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
     if lacking:
         pytest.skip(f"no {' and no '.join(lacking)} here (Debian: apt-get install xvfb xdotool)")
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
-    log = tmp_path_factory.mktemp("xvfb") / "log"
+    folder = tmp_path_factory.mktemp("xvfb")
+    command = ["Xvfb", "-displayfd", str(write), "-fbdir", str(folder), "-screen", "0"]
+    command += ["1280x900x24", "-nolisten", "tcp", "-noreset"]
+    log = folder / "log"
     with log.open("w") as sink:
         server = subprocess.Popen(command, pass_fds=[write], stderr=sink, stdout=sink)
     os.close(write)
-    number = os.read(read, 16).decode().strip()
-    os.close(read)
+    with os.fdopen(read) as pipe:  # to its end: the server dies when it cannot write the newline
+        number = pipe.read().strip()
     assert number, log.read_text()
-    yield f":{number}"
+    yield Display(f":{number}", folder / "Xvfb_screen0")
     server.terminate()
     server.wait()
 
 
-def run(script: str, *arguments, **options) -> subprocess.CompletedProcess:
-    """Run a script of the project as a user does, from a folder of its own."""
-    command = [sys.executable, HERE.parents[1] / "scripts" / script, *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])} | options.pop("env", {})
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=environment, **options
-    )
+@pytest.fixture
+def stream():
+    """An MJPEG stream over HTTP that ends after `server.frames` pictures."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.asked += 1
+            if self.server.asked > self.server.allowed:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=cut")
+            self.end_headers()
+            for number in range(self.server.frames):
+                level = self.server.level
+                picture = np.full((120, 160, 3), level + number if level else 0, np.uint8)
+                data = cv2.imencode(".jpg", picture)[1].tobytes()
+                head = f"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                try:
+                    self.wfile.write(head.encode() + data + b"\r\n")
+                except OSError:
+                    return
+                time.sleep(0.01)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked, server.allowed, server.frames, server.level = 0, 1, 30, 60
+    server.url = f"http://127.0.0.1:{server.server_address[1]}/live.mjpg"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
-def script(tmp_path):
-    """`script("predict.py", *arguments)` runs it in a temporary folder."""
-    return lambda name, *arguments, **options: run(
-        name, *arguments, **({"cwd": tmp_path} | options)
-    )
+def start(tmp_path):
+    """`start("webcam.py", *arguments, **environment)` starts it as a user does, elsewhere."""
+
+    def begin(name: str, *arguments, cwd=tmp_path, **environment) -> subprocess.Popen:
+        command = [sys.executable, REPOSITORY / "scripts" / name, *map(str, arguments)]
+        variables = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+        variables |= {"PYTHONPATH": str(REPOSITORY)} | environment
+        pipe = subprocess.PIPE
+        started.append(
+            subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd, env=variables)
+        )
+        return started[-1]
+
+    started: list[subprocess.Popen] = []
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def script(start):
+    """`script("predict.py", *arguments)` runs it to its end."""
+
+    def run(*arguments, **options) -> subprocess.CompletedProcess:
+        process = start(*arguments, **options)
+        out, err = process.communicate(timeout=90)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    return run
 
 
 def wait_for(condition, seconds: float = 20.0):

@@ -2,13 +2,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from drawing import scene
 
 from keras_mer.face.detect import VIDEO_SIDE
 from keras_mer.runtime import Recogniser
 from keras_mer.runtime.grabber import Grabber
 from keras_mer.runtime.pipeline import Pipeline
 from keras_mer.runtime.video import open_source
+from tests.face.drawing import scene
 
 
 def flips(labels):

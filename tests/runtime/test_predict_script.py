@@ -4,7 +4,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from drawing import scene
+
+from tests.face.drawing import scene
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from drawing import scene
 
 from keras_mer.errors import UserError
 from keras_mer.face.detect import Detection
 from keras_mer.runtime import Face, Recogniser
+from tests.face.drawing import scene
 
 DARK, MIDDLE, BRIGHT = 100, 165, 250
 

@@ -1,11 +1,11 @@
 import cv2
 import numpy as np
 import pytest
-from drawing import scene
 
 from keras_mer.face.detect import Detection
 from keras_mer.runtime.smoothing import Smoother
 from keras_mer.runtime.tracking import Tracker
+from tests.face.drawing import scene
 
 BLANK = np.zeros((240, 320), np.uint8)
 

@@ -1,57 +1,19 @@
-import http.server
-import threading
 import time
 
 import cv2
 import numpy as np
 import pytest
-from drawing import scene
 
 from keras_mer.errors import UserError
 from keras_mer.runtime import video as sources
 from keras_mer.runtime.grabber import Grabber
 from keras_mer.runtime.video import Frame, open_source
+from tests.face.drawing import scene
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     monkeypatch.setattr(sources, "_PAUSE", 0.01)
-
-
-@pytest.fixture
-def stream():
-    """An MJPEG stream over HTTP that ends after `server.frames` pictures."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.server.asked += 1
-            if self.server.asked > self.server.allowed:
-                self.send_error(404)
-                return
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=cut")
-            self.end_headers()
-            for number in range(self.server.frames):
-                level = self.server.level
-                picture = np.full((120, 160, 3), level + number if level else 0, np.uint8)
-                data = cv2.imencode(".jpg", picture)[1].tobytes()
-                head = f"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                try:
-                    self.wfile.write(head.encode() + data + b"\r\n")
-                except OSError:
-                    return
-                time.sleep(0.01)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.allowed, server.frames, server.level = 0, 1, 30, 60
-    server.url = f"http://127.0.0.1:{server.server_address[1]}/live.mjpg"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 def test_every_frame_of_a_file_in_order(video):
