@@ -55,6 +55,15 @@ class Grabber:
             )
             return None
 
+    def poll(self) -> Frame | None:
+        """The next frame if it is there already, without waiting; see `ended` for its absence."""
+        return None if not self._frames and not self.ended else self.read()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more frames will come after those already grabbed."""
+        return self._ended
+
     def __iter__(self) -> Iterator[Frame]:
         while (frame := self.read()) is not None:
             yield frame
