@@ -25,7 +25,10 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "casme5": ("happy", "disgust", "repression", "surprise", "others"),
     "samm5": ("angry", "contempt", "happy", "surprise", "others"),
     "smic3": ("negative", "positive", "surprise"),
-}
+    "micro9": (
+        "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise", "repression", "others",
+    ),
+}  # fmt: skip
 
 _MEGC3 = {
     "happy": "positive",

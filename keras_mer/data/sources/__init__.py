@@ -27,6 +27,13 @@ SOURCES = {
     "folders": "folders",
     "synthetic": "synthetic",
     "flow-images": "flow_images",
+    "casme2": "casme2",
+    "smic": "smic",
+    "samm": "samm",
+    "megc2019": "megc2019",
+    "mmew": "mmew",
+    "casme3": "casme3",
+    "clips": "clips",
 }
 
 

@@ -1,6 +1,7 @@
 """Faces drawn from facial action units: pictures, photographs and clips, with the truth known."""
 
 from keras_mer.data.synthetic.clip import Clip, draw_clip, profile
+from keras_mer.data.synthetic.clip_layouts import write_casme2, write_samm, write_smic
 from keras_mer.data.synthetic.cohn_kanade import write_ck48, write_ckplus
 from keras_mer.data.synthetic.face import draw_expression, draw_face, draw_sheet
 from keras_mer.data.synthetic.identity import HAIR_STYLES, Identity, make_identity
@@ -33,11 +34,14 @@ __all__ = [
     "make_identity",
     "profile",
     "vector",
+    "write_casme2",
     "write_ck48",
     "write_ckextended_csv",
     "write_ckplus",
     "write_fer2013_csv",
     "write_fer2013_folders",
     "write_ferplus_csv",
+    "write_samm",
     "write_samples",
+    "write_smic",
 ]

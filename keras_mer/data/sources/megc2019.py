@@ -1,0 +1,97 @@
+"""The composite of MEGC 2019 (See et al., FG 2019): CASME II, SMIC (HS) and SAMM, three classes.
+
+442 clips of 68 people: 250 negative, 109 positive, 83 surprise. CASME II gives 145, without
+fear, sadness and others and without the two clips below; SMIC all its 164; SAMM 133, without
+other.
+"""
+
+import logging
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from keras_mer import emotions
+from keras_mer.data import sources
+from keras_mer.data.manifest import Manifest, Sample
+from keras_mer.errors import UserError
+
+HELP = (
+    "put CASME II, SMIC and SAMM (see their own sources) into the folders casme2/, smic/ and "
+    "samm/ of one folder, e.g. data/megc2019, or name where each lies"
+)
+
+#: Clips and people of each dataset in the published list.
+PUBLISHED = {"casme2": (145, 24), "smic": (164, 16), "samm": (133, 28)}
+#: Clips of the right classes that are not in the published list, and why.
+LEFT_OUT = {
+    (
+        "casme2",
+        "casme2:sub04",
+        "casme2:EP12_01f",
+    ): "not in MEGC 2019's list (its apex is not coded)",
+    (
+        "casme2",
+        "casme2:sub05",
+        "casme2:EP09_05f",
+    ): "not in MEGC 2019's list (its apex is its onset)",
+}
+
+_log = logging.getLogger(__name__)
+
+
+def load(
+    path: Path, *, casme2: str = "", smic: str = "", samm: str = "", frames: str = "auto"
+) -> Manifest:
+    """The composite; a dataset that is not there is left out with a warning.
+
+    Args:
+        path: the folder that holds the three.
+        casme2, smic, samm: where each lies, if not in the folder of its name.
+        frames: ``cropped``, ``raw`` or ``auto``.
+
+    Rows whose onset, apex and offset contradict each other are kept, as in the published list,
+    without the numbers that do.
+
+    Raises:
+        UserError: when none of the three is there.
+    """
+    places = {"casme2": casme2, "smic": smic, "samm": samm}
+    found, missing = [], []
+    for name, place in places.items():
+        folder = Path(place) if place else path / name
+        if place or folder.is_dir():
+            found.append(sources.load(name, folder, frames=frames, doubtful="keep"))
+        else:
+            missing.append(name)
+    if not found:
+        raise UserError(f"{path}: no casme2/, smic/ or samm/ here; {HELP}")
+    if missing:
+        _log.warning("megc2019: without %s, which is not in %s", " and ".join(missing), path)
+    # one dataset alone gets the prefixes too, so that its subjects stay called the same
+    named = [m.replace(_prefixed(s) for s in m) for m in found]
+    merged = sources.merge(named, emotions.VOCABULARIES["megc3"])
+    chosen = merged.replace(map(_chosen, merged))
+    _compare(chosen)
+    return chosen
+
+
+def _prefixed(sample: Sample) -> Sample:
+    names = {c: getattr(sample, c) for c in ("subject", "clip")}
+    return replace(sample, **{c: f"{sample.source}:{v}" for c, v in names.items() if v})
+
+
+def _chosen(sample: Sample) -> Sample:
+    why = LEFT_OUT.get((sample.source, sample.subject, sample.clip))
+    return replace(sample, split="dropped", note=why) if why else sample
+
+
+def _compare(manifest: Manifest) -> None:
+    kept = [s for s in manifest if s.split != "dropped"]
+    clips = Counter(s.source for s in kept)
+    for name in clips:
+        people = len({s.subject for s in kept if s.source == name})
+        if (clips[name], people) != PUBLISHED[name]:
+            _log.warning(
+                "megc2019: %s has %d clips of %d people here, %d of %d in the published list",
+                name, clips[name], people, *PUBLISHED[name],
+            )  # fmt: skip

@@ -1,0 +1,164 @@
+"""Tables of annotations, .xlsx or .csv, whose header stands in another row in every edition."""
+
+import csv
+import difflib
+import logging
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_mer.errors import UserError
+
+#: How alike a foreign column's name must be to count as a renamed one.
+ALIKE = 0.8
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        where: for messages: ``CASME2-coding-20140508.xlsx row 17``, as a spreadsheet counts.
+        values: key -> text, blanks cut off, ``""`` for an empty cell or a column that is not there.
+    """
+
+    where: str
+    values: Mapping[str, str]
+
+    def __getitem__(self, key: str) -> str:
+        return self.values[key]
+
+
+def find(folder: Path, *patterns: str) -> Path | None:
+    """The first table under `folder` whose name matches one of the glob patterns, any case."""
+    if folder.is_file():
+        return folder
+    tables = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".xlsx", ".csv", ".xls"))
+    for pattern in patterns:
+        for path in tables:
+            if Path(path.name.lower()).match(pattern.lower()) and not path.name.startswith("~$"):
+                return path
+    return None
+
+
+def read(
+    path: Path,
+    columns: Mapping[str, Sequence[str]],
+    optional: Sequence[str] = (),
+    *,
+    first: str = "subject",
+) -> list[Row]:
+    """The rows of a table as text, under keys of your own.
+
+    Args:
+        path: an .xlsx or a .csv (comma, semicolon or tab).
+        columns: key -> the names that the column goes by, whatever their case and blanks. A
+            column whose name is only alike is read, and a warning says so.
+        optional: keys whose column may be missing.
+        first: how the header row begins; every sheet and every row is looked through for it.
+            ``""`` takes the first row.
+
+    Returns:
+        The rows below the header that are not empty.
+
+    Raises:
+        UserError: for an unreadable file, a table without such a header or without a column; it
+            names the column with the nearest one that is there.
+    """
+    for sheet in _sheets(path):
+        for index, (number, cells) in enumerate(sheet):
+            filled = [c for c in cells if c]
+            if filled and (not first or _plain(filled[0]) == _plain(first)):
+                places = _match(f"{path.name} row {number}", cells, columns, optional)
+                return [
+                    Row(
+                        f"{path.name} row {line}",
+                        {k: values[i] if i < len(values) else "" for k, i in places.items()}
+                        | {k: "" for k in columns if k not in places},
+                    )
+                    for line, values in sheet[index + 1 :]
+                    if any(values)
+                ]
+    raise UserError(f"{path}: no row that begins with '{first.capitalize()}': not the table wanted")
+
+
+def _match(where: str, header: list[str], columns, optional) -> dict[str, int]:
+    """Key -> index of its column: exact names first, then the most alike of what is left."""
+    words = [_plain(cell) for cell in header]
+    places = {}
+    for key, names in columns.items():
+        for name in names:
+            if _plain(name) in words and key not in places:
+                places[key] = words.index(_plain(name))
+    left = [i for i, word in enumerate(words) if word and i not in places.values()]
+    scores = sorted(
+        (
+            (difflib.SequenceMatcher(None, words[i], _plain(name)).ratio(), key, i, name)
+            for key, names in columns.items()
+            if key not in places
+            for name in names
+            for i in left
+        ),
+        key=lambda s: -s[0],
+    )
+    nearest = {}
+    for score, key, i, name in scores:
+        nearest.setdefault(key, header[i])
+        if score >= ALIKE and key not in places and i not in places.values():
+            places[key] = i
+            _log.warning("%s: column '%s' is read as '%s'", where, header[i], name)
+    for key, names in columns.items():
+        if key not in places and key not in optional:
+            hint = f" (did you mean '{nearest[key]}'?)" if key in nearest else ""
+            has = ", ".join(cell for cell in header if cell)
+            raise UserError(f"{where}: no column '{names[0]}'{hint}; it has: {has}")
+    return places
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _sheets(path: Path) -> Iterator[list[tuple[int, list[str]]]]:
+    """Each sheet as (row number from 1, cells as text)."""
+    if path.suffix.lower() == ".csv":
+        yield _csv(path)
+        return
+    if path.suffix.lower() == ".xls":
+        raise UserError(f"{path}: the old .xls format; save it as .xlsx or .csv")
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise UserError(f"{path}: not a readable .xlsx file ({error})") from None
+    try:
+        for sheet in book.worksheets:
+            sheet.reset_dimensions()  # some writers state a range that is too small
+            rows = sheet.iter_rows(values_only=True)
+            yield [(n, [_text(v) for v in row]) for n, row in enumerate(rows, 1)]
+    finally:
+        book.close()
+
+
+def _csv(path: Path) -> list[tuple[int, list[str]]]:
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    head = text[: text.find("\n")] if "\n" in text else text
+    delimiter = max(",;\t", key=head.count)
+    rows = csv.reader(text.splitlines(), delimiter=delimiter)
+    try:
+        return [(n, [c.strip() for c in row]) for n, row in enumerate(rows, 1)]
+    except csv.Error as error:
+        raise UserError(f"{path}: not a csv ({error})") from None
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
