@@ -6,9 +6,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import yaml
 
 from keras_mer import device, models, report
+from keras_mer import recipe as recipes
 from keras_mer.checkpoint import Checkpoint
 from keras_mer.data import loading, pipeline
 from keras_mer.data.manifest import Manifest
@@ -156,7 +156,8 @@ def claim(folder: Path, recipe: Recipe) -> None:
     if not file.is_file():
         recipe.write(file)
         return
-    saved = _flatten(yaml.safe_load(file.read_text(encoding="utf-8")))
+    # Through the schema, so that a key added since then counts as its default.
+    saved = _flatten(recipes.load(file).to_dict())
     wanted = _flatten(recipe.to_dict())
     for key in sorted(saved.keys() | wanted.keys()):
         if saved.get(key) != wanted.get(key):
@@ -284,10 +285,7 @@ def load_run(folder: str | Path) -> tuple[Recipe, Manifest]:
     Raises:
         UserError: when it is no run.
     """
-    from keras_mer.recipe import load
-
     folder = Path(folder)
     if not (folder / "recipe.yaml").is_file():
         raise UserError(f"no run at {folder} (no recipe.yaml); make one with: make train")
-    recipe = load(folder / "recipe.yaml")
-    return recipe, Manifest.read(folder / "manifest.csv")
+    return recipes.load(folder / "recipe.yaml"), Manifest.read(folder / "manifest.csv")

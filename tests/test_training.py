@@ -12,6 +12,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import yaml
 
 from keras_mer import evaluation, training
 from keras_mer import recipe as recipes
@@ -110,6 +111,11 @@ def test_killed_at_any_moment_the_same_command_ends_with_the_whole_history(tiny_
 
 def test_a_folder_of_another_recipe_is_refused(tiny_dataset, manifest, tmp_path):
     training.claim(tmp_path, tiny_recipe(tiny_dataset))
+    training.claim(tmp_path, tiny_recipe(tiny_dataset))
+    # a run of a version that did not know a key yet is the same run
+    saved = yaml.safe_load((tmp_path / "recipe.yaml").read_text())
+    del saved["training"]["tensorboard"], saved["augment"]["cutmix"]
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(saved))
     training.claim(tmp_path, tiny_recipe(tiny_dataset))
     with pytest.raises(UserError, match=r"run with training.rate = 0.02, not 0.5"):
         training.claim(tmp_path, tiny_recipe(tiny_dataset, rate=0.5))
