@@ -66,6 +66,20 @@ class Card:
             raise UserError(f"{path}: missing, though {FILE} lists it; export the model again")
         return path
 
+    def check_size(self, path: Path) -> None:
+        """Refuse a file that is not as long as the card says: tflite-runtime crashes on cut ones.
+
+        Raises:
+            UserError: for a file of another length; one that the card does not list is let pass.
+        """
+        for entry in self.variants.values():
+            expected, size = entry.get("bytes"), path.stat().st_size
+            if entry["file"] == path.name and expected not in (None, size):
+                raise UserError(
+                    f"{path}: {size} bytes, {FILE} says {expected}: cut off, or of another export; "
+                    "copy or export the model again"
+                )
+
 
 def read(folder: str | os.PathLike) -> Card:
     """Read `card.json` of a model's folder.

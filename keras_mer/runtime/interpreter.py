@@ -127,7 +127,7 @@ class TFLiteModel:
     def _refusal(self, reason: str) -> str:
         """One line for what the interpreter said when it refused the file."""
         first = " ".join(reason.split())
-        if self.engine == "tflite-runtime" and ("version" in first or "opcode" in first):
+        if self.engine == "tflite-runtime" and "builtin opcode" in first:
             return (
                 f"{self.path}: tflite-runtime cannot run it (it reads no dynamic-range files made "
                 "today); use the int8, float16 or float32 variant, or install ai-edge-litert"

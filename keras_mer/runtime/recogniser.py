@@ -120,6 +120,7 @@ class Recogniser:
             file = card.file(variant)
         else:
             raise UserError(f"{path}: expected a model's folder or a .tflite file")
+        card.check_size(file)
         if isinstance(detector, str):
             detector = make_detector(detector, detector_model, max_side)
         return cls(card, TFLiteModel(file, threads, engine), detector)

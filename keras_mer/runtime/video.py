@@ -8,13 +8,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from cv2.utils import logging
 
 from keras_mer import images
 from keras_mer.errors import UserError
 
 # FFmpeg reads it once, when the first video is opened; this module says itself what went wrong.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+# Where OpenCV's log level is set: in cv2 itself (4.11), or in cv2.utils.logging (4.14).
+_log = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
 
 # How often a live source is opened again before it is given up, and the pause before each try.
 _RETRIES = 3
@@ -290,8 +292,8 @@ def _open_file(path: str | os.PathLike, say: Callable = print) -> VideoFile | Im
 
 def _open_capture(source: int | str) -> cv2.VideoCapture:
     """Open a device or stream without OpenCV's own lines about what it tried."""
-    before = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    before = _log.getLogLevel()
+    _log.setLogLevel(0)
     try:
         if isinstance(source, int):
             capture = cv2.VideoCapture(source)
@@ -299,7 +301,7 @@ def _open_capture(source: int | str) -> cv2.VideoCapture:
             limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 5000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5000]
             capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
     finally:
-        logging.setLogLevel(before)
+        _log.setLogLevel(before)
     # A queue inside the driver would hand over old pictures.
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     return capture

@@ -42,12 +42,12 @@ class Window:
     """
 
     def __init__(self, title: str):
-        if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
-            raise UserError("this OpenCV is headless and has no windows; use --no-display")
         try:
             check_display()
         except UserError as error:
             raise UserError(f"{error}, or use --no-display") from None
+        if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
+            raise UserError("this OpenCV is headless and has no windows; use --no-display")
         self.title = title
         # Qt looks for fonts in a folder that the wheel does not have, and says so at every letter.
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")

@@ -3,6 +3,7 @@
 import ctypes
 import http.server
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -71,6 +72,14 @@ def real_video() -> Path:
     if not path.exists():
         pytest.skip("no real video at ../shared/data/faces")
     return path
+
+
+@pytest.fixture(scope="session")
+def cv2_windows(display):
+    """The display, where OpenCV has windows at all."""
+    if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
+        pytest.skip("this OpenCV is headless and has no windows")
+    return display
 
 
 class Display:

@@ -131,6 +131,14 @@ def test_another_range_is_scaled_to(model_copy, recogniser):
     assert np.allclose(doubled.probabilities(crops), recogniser.probabilities(brighter), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", [".", "model-int8.tflite"])
+def test_a_file_cut_off_in_copying_is_refused(model_copy, name):
+    file = model_copy / "model-int8.tflite"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"model-int8\.tflite: \d+ bytes, card\.json says \d+: cut"):
+        Recogniser.load(model_copy / name)
+
+
 def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no such model; name a folder"):
         Recogniser.load(tmp_path / "none")

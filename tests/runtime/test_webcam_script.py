@@ -83,25 +83,25 @@ def test_a_display_that_does_not_answer(script, tiny_model):
     assert done.returncode == 2 and "nothing answers at DISPLAY=:4711" in done.stderr
 
 
-def test_the_window_and_its_keys(start, display, tiny_model, video, tmp_path):
+def test_the_window_and_its_keys(start, cv2_windows, tiny_model, video, tmp_path):
     process = start("webcam.py", "--source", video, "--as-camera", "--model", tiny_model,
-                    "--folder", "shots", **display.env)  # fmt: skip
-    window = display.window("keras_mer")
+                    "--folder", "shots", **cv2_windows.env)  # fmt: skip
+    window = cv2_windows.window("keras_mer")
     shots = tmp_path / "shots"
     # The skin of the drawn face is on the screen.
     wait_for(
-        lambda: (np.abs(display.picture().astype(int) - (75, 85, 100)).max(2) < 8).sum() > 2000
+        lambda: (np.abs(cv2_windows.picture().astype(int) - (75, 85, 100)).max(2) < 8).sum() > 2000
     )
-    display.key(window, "s")
+    cv2_windows.key(window, "s")
     (frame,) = wait_for(lambda: list(shots.glob("frame-*.png")))
     picture = cv2.imread(str(frame))
     assert picture.shape[0] > 240 and picture.shape[1] == 320
-    display.key(window, "r")
+    cv2_windows.key(window, "r")
     wait_for(lambda: list(shots.glob("recording-*.mp4")))
     time.sleep(1)
-    display.key(window, "r")
+    cv2_windows.key(window, "r")
     time.sleep(0.3)
-    display.key(window, "q")
+    cv2_windows.key(window, "q")
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     assert "face 1:" in out and str(frame.name) in out
@@ -110,14 +110,14 @@ def test_the_window_and_its_keys(start, display, tiny_model, video, tmp_path):
 
 
 @pytest.mark.parametrize("end", ["escape", "close button"])
-def test_escape_and_the_close_button_end_it(start, display, tiny_model, video, end):
+def test_escape_and_the_close_button_end_it(start, cv2_windows, tiny_model, video, end):
     process = start("webcam.py", "--source", video, "--as-camera", "--model", tiny_model,
-                    "--strip", "0", **display.env)  # fmt: skip
-    window = display.window("keras_mer")
-    wait_for(lambda: display.picture().any())
+                    "--strip", "0", **cv2_windows.env)  # fmt: skip
+    window = cv2_windows.window("keras_mer")
+    wait_for(lambda: cv2_windows.picture().any())
     if end == "escape":
-        display.key(window, "Escape")
+        cv2_windows.key(window, "Escape")
     else:
-        display.close(window)
+        cv2_windows.close(window)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0 and "frames in" in out, err
