@@ -38,6 +38,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.sign = 1 if mode == "max" else -1
         self.others = list(others)
         self.history: list[dict] = []
+        self._counters: list[dict] = []
 
     @property
     def epoch(self) -> int:
@@ -47,14 +48,29 @@ class Checkpoint(keras.callbacks.Callback):
     @property
     def best(self) -> dict | None:
         """The history's row with the best monitored score; the first one among equals."""
-        return max(self.history, key=lambda row: self.sign * row[self.monitor], default=None)
+        return self.best_of(self.history)
+
+    def best_of(self, rows: list[dict]) -> dict | None:
+        """The best of some of the history's rows."""
+        return max(rows, key=lambda row: self.sign * row[self.monitor], default=None)
 
     def latest(self) -> Path | None:
         """The newest checkpoint, or None."""
         return max(self.folder.glob("checkpoint-[0-9]*"), default=None)
 
+    def read(self) -> int:
+        """Read the newest checkpoint's history, not its weights; returns the epochs done."""
+        latest = self.latest()
+        if latest is not None:
+            state = json.loads((latest / "state.json").read_text(encoding="utf-8"))
+            self.history = state["history"]
+        return self.epoch
+
     def restore(self, model: keras.Model) -> int:
-        """Load the newest checkpoint into a compiled `model`; returns the epochs already done.
+        """Load the newest checkpoint into `model`; returns the epochs already done.
+
+        Into a compiled model with its optimiser and the counters of `others`; into one that is
+        not compiled the weights alone, for a phase that begins with an optimiser of its own.
 
         Raises:
             UserError: when its weights do not fit the model.
@@ -62,9 +78,11 @@ class Checkpoint(keras.callbacks.Callback):
         latest = self.latest()
         if latest is None:
             return 0
-        self._state = json.loads((latest / "state.json").read_text(encoding="utf-8"))
-        self.history = self._state["history"]
-        model.optimizer.build(model.trainable_variables)
+        state = json.loads((latest / "state.json").read_text(encoding="utf-8"))
+        self.history = state["history"]
+        if model.compiled:
+            self._counters = state["counters"]
+            model.optimizer.build(model.trainable_variables)
         try:
             model.load_weights(latest / "state.weights.h5")
         except (ValueError, OSError, KeyError) as error:
@@ -75,11 +93,10 @@ class Checkpoint(keras.callbacks.Callback):
         return self.epoch
 
     def on_train_begin(self, logs=None):
-        for other, counters in zip(
-            self.others, getattr(self, "_state", {}).get("counters", []), strict=False
-        ):
+        for other, counters in zip(self.others, self._counters, strict=False):
             for name, value in counters.items():
                 setattr(other, name, value)
+        self._counters = []  # of this phase: the next one counts anew
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1} | {name: float(value) for name, value in (logs or {}).items()}

@@ -60,7 +60,13 @@ class Augment:
 
 @dataclass(frozen=True)
 class Training:
-    """How it is learnt. `warmup` in epochs; `patience` 0 means no early stopping."""
+    """How it is learnt. `warmup` in epochs; `patience` 0 means no early stopping.
+
+    `imbalance` is what is done for rare classes: their samples weigh more (`class_weights`), are
+    drawn as often as the others' (`balanced_sampling`), or the loss looks away from what is
+    already sure (`focal`, Lin et al. 2017, with `focal_gamma`). All buy recall of the rare
+    classes and may cost accuracy.
+    """
 
     epochs: int = 30
     batch: int = 64
@@ -74,12 +80,53 @@ class Training:
     plateau_patience: int = 4
     patience: int = 0
     monitor: str = _choice("accuracy", "loss", "uar")
-    class_weights: bool = False
+    imbalance: str = _choice("none", "class_weights", "balanced_sampling", "focal")
+    focal_gamma: float = 2.0
     label_smoothing: float = 0.0
     precision: str = _choice("auto", "float32", "mixed_float16", "mixed_bfloat16")
     seed: int = 0
     deterministic: bool = False
     tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How `make loso` makes a score of clips, with nothing chosen on the clips that are scored.
+
+    `kind` says who is left out: one subject at a time (loso), one of `folds` groups of subjects
+    (kfold), one dataset (dataset), or what the manifest calls test (split). Every fold is learnt
+    once for each of `seeds`. `choose` maps keys of the recipe to values to choose among, on
+    `inner` folds by subject of the learnt part alone; empty, nothing is chosen. `balance` answers
+    rare classes by weights in the loss, by drawing every class as often, or not at all. `peek`
+    also keeps the field's leaky number: of every `peek_every` epochs, the best on the test fold.
+    """
+
+    kind: str = _choice("loso", "kfold", "dataset", "split")
+    folds: int = 5
+    seeds: list = field(default_factory=lambda: [0])
+    choose: dict = field(default_factory=dict)
+    inner: int = 5
+    balance: str = _choice("weights", "sampling", "none")
+    peek: bool = False
+    peek_every: int = 1
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What is taken from elsewhere, and how it is adapted: first the head alone, then more.
+
+    `weights`: none, imagenet, an .h5 or .keras file, or the folder of a run; with `head` that
+    run's last layers, too. In the first phase, of `epochs` at `rate`, only the head learns. The
+    second is what `training` says: the top `unfreeze` blocks learn ("all", or a number; 0 keeps
+    to the head). Where weights were loaded, BatchNorm keeps their statistics unless `batch_norm`.
+    """
+
+    weights: str = "none"
+    head: bool = False
+    epochs: int = 0
+    rate: float = 0.01
+    unfreeze: int | str = "all"
+    batch_norm: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,10 +138,30 @@ class Recipe:
     model: dict
     augment: Augment = field(default_factory=Augment)
     training: Training = field(default_factory=Training)
+    protocol: Protocol = field(default_factory=Protocol)
+    transfer: Transfer = field(default_factory=Transfer)
 
     def to_dict(self) -> dict:
-        """Plain dicts, lists and scalars, `load` takes them back from YAML."""
-        return dataclasses.asdict(self)
+        """Plain dicts, lists and scalars, `load` takes them back from YAML.
+
+        A recipe that does not speak of the protocol, or of transfer, is written without it.
+        """
+        values = dataclasses.asdict(self)
+        for key, default in (("protocol", Protocol()), ("transfer", Transfer())):
+            if getattr(self, key) == default:
+                del values[key]
+        return values
+
+    def changed(self, values: dict) -> "Recipe":
+        """The recipe with other values: ``{"model.dropout": 0.3, "training.epochs": 20}``.
+
+        Raises:
+            UserError: as `load`.
+        """
+        new = self.to_dict()
+        for key, value in values.items():
+            _set(new, key, value, f"{self.name}: {key}")
+        return parse(new, self.name)
 
     def write(self, path: str | os.PathLike) -> None:
         """Write the resolved recipe as YAML, every default spelt out."""
@@ -151,22 +218,37 @@ def parse(values: dict, where: str) -> Recipe:
     Raises:
         UserError: as `load`; `where` says whose recipe it is.
     """
-    return _build(Recipe, values, where)
+    return _build(Recipe, _renamed(values), where)
+
+
+def _renamed(values: dict) -> dict:
+    """A run or card of an earlier version in today's words."""
+    training = values.get("training")
+    if not isinstance(training, dict) or not isinstance(training.get("class_weights"), bool):
+        return values
+    training = dict(training)
+    asked = "class_weights" if training.pop("class_weights") else "none"
+    return values | {"training": {"imbalance": asked} | training}
 
 
 def _override(values: dict, text: str) -> None:
     key, equals, value = text.partition("=")
     if not equals:
         raise UserError(f"--set {text}: expected key=value, e.g. training.epochs=3")
-    *parents, last = key.strip().split(".")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--set {text}: '{value}' is not a YAML value") from None
+    _set(values, key.strip(), parsed, f"--set {text}")
+
+
+def _set(values: dict, key: str, value: Any, where: str) -> None:
+    *parents, last = key.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise UserError(f"--set {text}: '{parent}' has no keys of its own")
-    try:
-        values[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"--set {text}: '{value}' is not a YAML value") from None
+            raise UserError(f"{where}: '{parent}' has no keys of its own")
+    values[last] = value
 
 
 def _place(values: dict, text: str) -> None:

@@ -1,20 +1,20 @@
 """Train one recipe into one run folder, from where an earlier attempt left off."""
 
 import shutil
-import time
 from pathlib import Path
 
 import keras
-import numpy as np
 
-from keras_mer import device, models, report
+from keras_mer import device, models, pretrained, report
 from keras_mer import recipe as recipes
+from keras_mer.callbacks import Epochs, counting_callbacks
 from keras_mer.checkpoint import Checkpoint
 from keras_mer.data import loading, pipeline
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
 from keras_mer.files import replacing, write_json
-from keras_mer.progress import bar, console, track
+from keras_mer.phases import Phase, phases
+from keras_mer.progress import console, track
 from keras_mer.recipe import Recipe, Training
 
 
@@ -77,33 +77,50 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
         for name, part in parts.items()
     }
     targets = {name: part.targets() for name, part in parts.items()}
-    weights = pipeline.balanced_class_weights(targets["train"]) if settings.class_weights else None
-
-    steps = max(1, len(arrays["train"]) // settings.batch)
-    model.compile(
-        optimizer(settings, steps),
-        keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=settings.label_smoothing
-        ),
-        metrics=["accuracy", UnweightedRecall(len(manifest.classes))],
-        jit_compile=False,  # on a CPU, XLA makes these networks several times slower
-    )
     monitor = f"val_{settings.monitor}"
     mode = "min" if settings.monitor == "loss" else "max"
-    counting = _counting_callbacks(settings, monitor, mode)
-    checkpoint = Checkpoint(
-        folder, monitor, mode, exporter(recipe, manifest.classes, model), counting
-    )
-    done = checkpoint.restore(model)
+    checkpoint = Checkpoint(folder, monitor, mode, exporter(recipe, manifest.classes, model))
+    done = checkpoint.read()
+    order = phases(recipe)
+    total = order[-1].end
     console.print(
         f"{recipe.name}: {model.name}, {model.count_params():,} parameters, "
         f"{keras.config.dtype_policy().name}; {len(arrays['train']):,} training and "
-        f"{len(arrays['validation']):,} validation samples; epoch {done + 1} of {settings.epochs}"
+        f"{len(arrays['validation']):,} validation samples; epoch {done + 1} of {total}"
     )
-    waited = done - checkpoint.best["epoch"] if done else 0
-    stopped = 0 < settings.patience <= waited
-    if done < settings.epochs and not stopped:
-        callbacks = [*counting, Epochs(settings.epochs, steps), checkpoint]
+    if not done and recipe.transfer.weights != "none":
+        console.print(
+            pretrained.load(model, recipe.transfer.weights, recipe.model, head=recipe.transfer.head)
+        )
+    balanced = settings.imbalance == "balanced_sampling"
+    weights = None
+    if settings.imbalance == "class_weights":
+        weights = pipeline.balanced_class_weights(targets["train"])
+    steps = max(1, len(arrays["train"]) // settings.batch)
+    restored = not done
+    for number, phase in enumerate(order, 1):
+        if done >= phase.end and phase is not order[-1]:
+            continue
+        phase.freeze(model)
+        if not restored and done == phase.start:
+            # The checkpoint's optimiser is the last phase's: take the weights alone.
+            checkpoint.restore(model)
+            restored = True
+        model.compile(
+            optimizer(phase.settings, steps),
+            loss(phase.settings),
+            metrics=["accuracy", UnweightedRecall(len(manifest.classes))],
+            jit_compile=False,  # on a CPU, XLA makes these networks several times slower
+        )
+        checkpoint.others = counting_callbacks(phase.settings, monitor, mode)
+        if not restored:
+            checkpoint.restore(model)
+            restored = True
+        waited = phase.waited(checkpoint.history, monitor, checkpoint.sign)
+        if done >= phase.end or 0 < phase.settings.patience <= waited:
+            continue
+        watch = Epochs(total, steps, number if len(order) > 1 else None)
+        callbacks = [*checkpoint.others, watch, checkpoint]
         if settings.tensorboard:
             callbacks.insert(0, keras.callbacks.TensorBoard(folder / "tensorboard"))
         model.fit(
@@ -112,8 +129,9 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
                 targets["train"],
                 settings.batch,
                 augment=recipe.augment,
-                # A restart draws other numbers than the epochs already done.
                 class_weights=weights,
+                balanced=balanced,
+                # A restart draws other numbers than the epochs already done.
                 seed=settings.seed + 1000 * done,
                 deterministic=settings.deterministic,
             ),
@@ -122,15 +140,18 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
                 arrays["validation"], targets["validation"], settings.batch
             ),
             initial_epoch=done,
-            epochs=settings.epochs,
+            epochs=phase.end,
             callbacks=callbacks,
             verbose=0,
             shuffle=False,
         )
-    return _finish(folder, checkpoint, recipe)
+        done = checkpoint.epoch
+    return _finish(folder, checkpoint, recipe, order)
 
 
-def _finish(folder: Path, checkpoint: Checkpoint, recipe: Recipe) -> Path:
+def _finish(folder: Path, checkpoint: Checkpoint, recipe: Recipe, order: list[Phase]) -> Path:
+    if not checkpoint.epoch:
+        raise UserError(f"{recipe.name}: training.epochs is 0, there is nothing to train")
     with replacing(folder / "model.keras") as temporary:
         shutil.copyfile(checkpoint.latest() / "best.keras", temporary)
     report.draw_curves(checkpoint.history, folder / "curves.png", best=checkpoint.best["epoch"])
@@ -141,9 +162,14 @@ def _finish(folder: Path, checkpoint: Checkpoint, recipe: Recipe) -> Path:
             "epochs": checkpoint.epoch,
             "seconds": round(sum(row["seconds"] for row in checkpoint.history)),
             "best": checkpoint.best,
-        },
+        }
+        | ({"phases": _best_of(order, checkpoint)} if len(order) > 1 else {}),
     )
     return folder / "model.keras"
+
+
+def _best_of(order: list[Phase], checkpoint: Checkpoint) -> dict:
+    return {p.name: checkpoint.best_of(checkpoint.history[p.start : p.end]) for p in order}
 
 
 def claim(folder: Path, recipe: Recipe) -> None:
@@ -202,6 +228,15 @@ def exporter(recipe: Recipe, classes: tuple[str, ...], model: keras.Model):
     return export
 
 
+def loss(settings: Training) -> keras.losses.Loss:
+    """Cross-entropy of logits, or the focal loss (Lin et al. 2017) where the recipe asks for it."""
+    common = {"from_logits": True, "label_smoothing": settings.label_smoothing}
+    if settings.imbalance == "focal":
+        # alpha 1: a smaller one would only be a lower learning rate.
+        return keras.losses.CategoricalFocalCrossentropy(1.0, settings.focal_gamma, **common)
+    return keras.losses.CategoricalCrossentropy(**common)
+
+
 def optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
     """The recipe's optimiser; weight decay spares biases and normalisation layers.
 
@@ -228,55 +263,6 @@ def optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
     if settings.weight_decay:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return made
-
-
-def _counting_callbacks(settings: Training, monitor: str, mode: str) -> list:
-    made = []
-    if settings.schedule == "plateau":
-        made.append(
-            keras.callbacks.ReduceLROnPlateau(
-                monitor, settings.plateau_factor, settings.plateau_patience, mode=mode
-            )
-        )
-    if settings.patience:
-        made.append(keras.callbacks.EarlyStopping(monitor, patience=settings.patience, mode=mode))
-    return made
-
-
-class Epochs(keras.callbacks.Callback):
-    """A bar over each epoch's batches, then a line: metrics, rate, and the time left in all."""
-
-    def __init__(self, epochs: int, steps: int):
-        super().__init__()
-        self.epochs, self.steps, self.times = epochs, steps, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.time()
-        self.bar = bar()
-        self.bar.start()
-        self.task = self.bar.add_task(f"Epoch {epoch + 1}/{self.epochs}", total=self.steps)
-        self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.bar.advance(self.task)
-
-    def on_epoch_end(self, epoch, logs):
-        self.bar.stop()
-        seconds = time.time() - self.start
-        self.times.append(seconds)
-        logs |= {"rate": self.rate, "seconds": seconds}
-        if not all(np.isfinite(logs[name]) for name in ("loss", "val_loss")):
-            raise UserError(
-                f"the loss of epoch {epoch + 1} is not finite (loss {logs['loss']}, validation "
-                f"{logs['val_loss']}); lower training.rate, or use precision float32"
-            )
-        left = float(np.median(self.times)) * (self.epochs - epoch - 1) / 60
-        console.print(
-            f"epoch {epoch + 1:3d}/{self.epochs}  loss {logs['loss']:.3f}  "
-            f"accuracy {logs['accuracy']:.3f}  validation: loss {logs['val_loss']:.3f}  "
-            f"accuracy {logs['val_accuracy']:.3f}  uar {logs['val_uar']:.3f}  "
-            f"rate {self.rate:.2g}  {seconds:.0f} s, {left:.1f} min left"
-        )
 
 
 def load_run(folder: str | Path) -> tuple[Recipe, Manifest]:

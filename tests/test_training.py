@@ -36,7 +36,7 @@ def history(folder):
 def test_a_run_leaves_a_whole_record_and_its_model_scores_what_the_record_says(
     tiny_dataset, manifest, tmp_path
 ):
-    recipe = tiny_recipe(tiny_dataset, epochs=3, rate=0.05, class_weights=True)
+    recipe = tiny_recipe(tiny_dataset, epochs=3, rate=0.05, imbalance="class_weights")
     path = training.train(recipe, manifest, tmp_path / "run")
     rows = history(tmp_path / "run")
     assert [row["epoch"] for row in rows] == [1, 2, 3]

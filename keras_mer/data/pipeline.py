@@ -36,16 +36,21 @@ def training_batches(
     *,
     augment: Augment,
     class_weights: np.ndarray | None = None,
+    balanced: bool = False,
     seed: int = 0,
     deterministic: bool = False,
 ) -> tf.data.Dataset:
     """Endless batches, shuffled anew every epoch and augmented; arguments as for `batches`.
 
     Every batch is full: an epoch's last, incomplete one is left out, other samples each time.
+    `balanced` draws every class as often, each in an order of its own: rare ones come back sooner.
     With `deterministic`, batches are made one after the other, so that a seed repeats exactly.
     """
     batch = min(batch, len(images))
-    order = tf.data.Dataset.range(len(images)).shuffle(len(images), seed).repeat()
+    if balanced:
+        order = _balanced_order(targets.argmax(1), seed)
+    else:
+        order = tf.data.Dataset.range(len(images)).shuffle(len(images), seed).repeat()
     data = _gather(order.batch(batch, drop_remainder=True), images, targets)
     image_layers = augmentation.image_layers(augment, seed)
     mixing_layers = augmentation.mixing_layers(augment, seed)
@@ -64,6 +69,15 @@ def training_batches(
 
     data = data.map(change, num_parallel_calls=None if deterministic else 2)
     return _weigh(data, class_weights).prefetch(4)
+
+
+def _balanced_order(labels: np.ndarray, seed: int) -> tf.data.Dataset:
+    rows = [np.flatnonzero(labels == c) for c in np.unique(labels)]
+    classes = [
+        tf.data.Dataset.from_tensor_slices(r.astype(np.int64)).shuffle(len(r), seed + i).repeat()
+        for i, r in enumerate(rows)
+    ]
+    return tf.data.Dataset.sample_from_datasets(classes, seed=seed)
 
 
 def _gather(indices: tf.data.Dataset, images: np.ndarray, targets: np.ndarray) -> tf.data.Dataset:

@@ -12,8 +12,9 @@ import keras
 from keras_mer.errors import UserError, nearest
 from keras_mer.models.cnn import cnn
 from keras_mer.models.lenet import lenet
+from keras_mer.models.transfer import transfer
 
-MODELS: dict[str, Callable[..., keras.Model]] = {"cnn": cnn, "lenet": lenet}
+MODELS: dict[str, Callable[..., keras.Model]] = {"cnn": cnn, "lenet": lenet, "transfer": transfer}
 
 
 def names() -> list[str]:

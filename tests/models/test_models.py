@@ -11,6 +11,12 @@ from keras_mer.runtime.interpreter import TFLiteModel
 SMALL = {
     "cnn": {"size": 24, "stem": 4, "filters": (4, 8)},
     "lenet": {"size": 24, "filters": (4, 8), "units": 8},
+    "transfer": {
+        "size": 24,
+        "resolution": 32,
+        "backbone": "MobileNetV3Small",
+        "options": {"alpha": 0.35, "minimalistic": True},
+    },
 }
 CLASSES = 3
 every_model = pytest.mark.parametrize("name", models.names())
