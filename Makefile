@@ -58,6 +58,10 @@ evaluate: $(READY)  ## score a run with intervals, confusion matrix, mistakes (R
 export: $(READY)  ## export a run to TFLite, measured against Keras (RUN, OUT)
 	$(PY) scripts/export.py --run $(RUN) $(call option,--out,$(OUT)) $(ARGS)
 
+.PHONY: loso
+loso: $(READY)  ## score clips by leaving one subject out at a time; resumes (RECIPE, DATA, SET)
+	$(PY) scripts/loso.py $(RECIPE_OPTIONS) $(ARGS)
+
 .PHONY: predict
 predict: $(READY)  ## name the expressions in photographs (IMAGES, MODEL)
 	$(PY) scripts/predict.py $(IMAGES) --model $(MODEL) $(ARGS)

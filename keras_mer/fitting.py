@@ -1,0 +1,215 @@
+"""One fold learnt and predicted: a Keras model in one compiled loop, or a linear SVM."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_mer.errors import UserError
+from keras_mer.recipe import Recipe, Training
+
+SVM = "svm"
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a fold's test clips were taken for.
+
+    Attributes:
+        prediction: class indices, int64 (samples,).
+        probabilities: float32 (samples, classes); of the SVM, the softmax of its margins.
+    """
+
+    prediction: np.ndarray
+    probabilities: np.ndarray
+
+
+class Learner:
+    """Learns fold after fold of one recipe, one seed and one set of clips.
+
+    The clips lie inside the compiled step, and a fold is a list of row numbers: nothing is traced
+    or copied again from fold to fold, and `fit` runs many steps in one call. For networks this
+    small, the time between steps is otherwise longer than the steps.
+
+    Args:
+        recipe: the experiment.
+        inputs: uint8 (samples, ...), as the model takes them.
+        labels: class indices, (samples,).
+        classes: how many there are.
+        seed: of the weights, the order and the augmentation.
+    """
+
+    def __init__(
+        self, recipe: Recipe, inputs: np.ndarray, labels: np.ndarray, classes: int, seed: int
+    ):
+        import keras
+
+        from keras_mer import device, models
+        from keras_mer.data import clip_augment
+
+        self.recipe, self.labels, self.classes, self.seed = recipe, labels, classes, seed
+        settings = dataclasses.replace(recipe.training, seed=seed)
+        device.set_up(settings.precision, seed, settings.deterministic)
+        config = dict(recipe.model)
+        name = config.pop("name", "cnn")
+        self.model = models.build(name, classes=classes, **config)
+        row = keras.Input((), dtype="int32", name="row")
+        clips = keras.ops.convert_to_tensor(np.ascontiguousarray(inputs))
+        x = keras.layers.Lambda(
+            lambda rows: keras.ops.cast(keras.ops.take(clips, rows, axis=0), "float32"),
+            output_shape=inputs.shape[1:],
+            dtype="float32",
+        )(row)
+        for layer in clip_augment.clip_layers(recipe.augment, models.kind(name), seed):
+            x = layer(x)
+        self._trainee = keras.Model(row, self.model(x))
+        # An epoch is as many steps for every fold, so that they share one compiled step; batches
+        # are as near to the recipe's as lets the steps of an epoch be equal.
+        self.epoch = max(1, round(len(inputs) / settings.batch))
+        self.batch = -(-len(inputs) // self.epoch)
+        self._compile(settings)
+
+    def _compile(self, settings: Training) -> None:
+        import keras
+
+        from keras_mer import training
+
+        # Keras asks for whole executions: as many epochs each as divide their number.
+        every = self.recipe.protocol.peek_every if self.recipe.protocol.peek else 50
+        if self.recipe.protocol.peek and settings.epochs % every:
+            raise UserError(
+                f"protocol.peek_every: {every} does not divide training.epochs, {settings.epochs}"
+            )
+        while settings.epochs % every:
+            every -= 1
+        self._trainee.compile(
+            training.optimizer(settings, self.epoch),
+            keras.losses.CategoricalCrossentropy(
+                from_logits=True, label_smoothing=settings.label_smoothing
+            ),
+            jit_compile=False,  # on a CPU, XLA makes these networks several times slower
+            steps_per_execution=every * self.epoch,
+        )
+        self._trainee.optimizer.build(self._trainee.trainable_variables)
+        state = [*self._trainee.variables, *self._trainee.optimizer.variables]
+        self._start = [(v, keras.ops.convert_to_numpy(v).copy()) for v in state]
+
+    def answer(self, train: np.ndarray, test: np.ndarray) -> tuple[Answer, Answer | None]:
+        """Learn the rows `train` from the start and predict the rows `test`.
+
+        Returns:
+            The answer of the last epoch and, where the recipe peeks, that of the epoch with the
+            most test clips right: a number that nobody can have on clips without labels.
+        """
+        import keras
+
+        for variable, value in self._start:
+            variable.assign(value)
+        random = np.random.default_rng([self.seed, *test])
+        settings, balance = self.recipe.training, self.recipe.protocol.balance
+        count = settings.epochs * self.epoch * self.batch
+        rows = draw(train, self.labels, count, random, balanced=balance == "sampling")
+        targets = np.eye(self.classes, dtype=np.float32)[self.labels[rows]]
+        weights = None
+        if balance == "weights":
+            weights = class_weights(self.labels[train], self.classes)[self.labels[rows]]
+        seen: list[Answer] = []
+        watch = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: seen.append(self._predict(test))
+        )
+        history = self._trainee.fit(
+            rows.astype(np.int32),
+            targets,
+            sample_weight=weights,
+            batch_size=self.batch,
+            shuffle=False,
+            verbose=0,
+            callbacks=[watch] if self.recipe.protocol.peek else [],
+        )
+        if not np.isfinite(history.history["loss"]).all():
+            raise UserError("the loss is not finite; lower training.rate")
+        if not self.recipe.protocol.peek:
+            return self._predict(test), None
+        right = [(a.prediction == self.labels[test]).sum() for a in seen]
+        return seen[-1], seen[int(np.argmax(right))]
+
+    def _predict(self, rows: np.ndarray) -> Answer:
+        out = []
+        for start in range(0, len(rows), 256):
+            out.append(self._trainee.predict_on_batch(rows[start : start + 256].astype(np.int32)))
+        return _answer(np.concatenate(out))
+
+
+def _answer(scores: np.ndarray, prediction: np.ndarray | None = None) -> Answer:
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    probabilities = (powers / powers.sum(1, keepdims=True)).astype(np.float32)
+    return Answer(scores.argmax(1) if prediction is None else prediction, probabilities)
+
+
+class LinearSVM:
+    """The floor: a linear SVM on standardised pixels, classes weighed alike, nothing tuned.
+
+    One against one with hinge loss (scikit-learn's SVC). `recipe.model` may set ``C``.
+    """
+
+    def __init__(
+        self, recipe: Recipe, inputs: np.ndarray, labels: np.ndarray, classes: int, seed: int
+    ):
+        self.pixels = inputs.reshape(len(inputs), -1).astype(np.float32)
+        self.labels, self.classes = labels, classes
+        options = {k: v for k, v in recipe.model.items() if k not in ("name", "size", "channels")}
+        self.c = options.pop("C", 1e-3)
+        if options:
+            raise UserError(f"model 'svm' has no argument '{next(iter(options))}'; it has: C")
+
+    def answer(self, train: np.ndarray, test: np.ndarray) -> tuple[Answer, None]:
+        """Learn the rows `train` and predict the rows `test`."""
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import SVC
+
+        machine = make_pipeline(
+            StandardScaler(), SVC(kernel="linear", C=self.c, class_weight="balanced")
+        ).fit(self.pixels[train], self.labels[train])
+        scores = np.full((len(test), self.classes), -np.inf)
+        known = machine.classes_
+        margins = machine.decision_function(self.pixels[test])
+        scores[:, known] = np.stack([-margins, margins], 1) if len(known) == 2 else margins
+        return _answer(scores, machine.predict(self.pixels[test])), None
+
+
+def learner(recipe: Recipe, *args) -> Learner | LinearSVM:
+    """The learner of the recipe's model; arguments as `Learner`'s."""
+    return (LinearSVM if recipe.model.get("name") == SVM else Learner)(recipe, *args)
+
+
+def draw(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    random: np.random.Generator,
+    *,
+    balanced: bool = False,
+) -> np.ndarray:
+    """`count` of `rows` to learn from, in order: each once, shuffled, then each once more.
+
+    With `balanced`, every class comes up equally often, and its rows each once before any twice.
+    """
+
+    def endless(pool: np.ndarray, length: int) -> np.ndarray:
+        rounds = -(-length // len(pool))
+        return np.concatenate([random.permutation(pool) for _ in range(rounds)])[:length]
+
+    if not balanced:
+        return endless(rows, count)
+    present = np.unique(labels[rows])
+    share = -(-count // len(present))
+    streams = [endless(rows[labels[rows] == c], share) for c in present]
+    turns = np.stack(streams, 1)  # one of each class in turn
+    return random.permuted(turns, axis=1).ravel()[:count]
+
+
+def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Float32 (classes,): samples / (classes x samples of the class); 0 for a class without one."""
+    counts = np.bincount(labels, minlength=classes)
+    return np.where(counts, len(labels) / (classes * np.maximum(counts, 1)), 0).astype(np.float32)

@@ -1,0 +1,71 @@
+"""Score a recipe on clips by leaving people out; the same command resumes what was interrupted."""
+
+import argparse
+from pathlib import Path
+
+from keras_mer.errors import run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--recipe", default="megc2019-flow", help="built-in name, or path of a .yaml file"
+    )
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="[SOURCE=]PATH",
+        help="where a source lies, instead of the recipe's path; repeatable",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a recipe value, e.g. training.epochs=3; repeatable",
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=["loso", "kfold", "dataset", "split", "peek"],
+        help="instead of the recipe's; peek is loso with the field's leaky number beside it",
+    )
+    parser.add_argument("--run", type=Path, help="run folder (default: runs/RECIPE-PROTOCOL)")
+    parser.add_argument("--jobs", type=int, default=0, help="folds at a time (default: the cores)")
+    parser.add_argument(
+        "--backend", default="loky", help="of joblib: loky (this machine), dask, ray"
+    )
+    parser.add_argument("--cluster", help="address of the Dask scheduler, or of Ray")
+    parser.add_argument(
+        "--compare",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="RUN",
+        help="another run folder or predictions.csv: paired bootstrap over subjects; repeatable",
+    )
+    args = parser.parse_args()
+
+    from keras_mer import pooled, protocol
+    from keras_mer import recipe as recipes
+    from keras_mer.data import build
+
+    chosen = {
+        None: [],
+        "peek": ["protocol.kind=loso", "protocol.peek=true"],
+    }.get(args.protocol, [f"protocol.kind={args.protocol}"])
+    recipe = recipes.load(args.recipe, [*args.set, *chosen], data=args.data)
+    manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
+    what = "peek" if recipe.protocol.peek else recipe.protocol.kind
+    folder = args.run or Path("runs") / f"{recipe.name}-{what}"
+    with protocol.cluster(args.backend, args.cluster):
+        protocol.run(
+            recipe, manifest, folder, jobs=args.jobs, backend=args.backend, cache="data/cache"
+        )
+    print((folder / "report.md").read_text(encoding="utf-8").split("![")[0])
+    for other in args.compare:
+        print(pooled.sentence(pooled.compare(pooled.read(folder), pooled.read(other)), str(other)))
+
+
+if __name__ == "__main__":
+    run_script(main)
