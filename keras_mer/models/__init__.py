@@ -11,15 +11,32 @@ import keras
 
 from keras_mer.errors import UserError, nearest
 from keras_mer.models.cnn import cnn
+from keras_mer.models.cnn_bilstm import cnn_bilstm
+from keras_mer.models.flow import flow
 from keras_mer.models.lenet import lenet
+from keras_mer.models.ststnet import ststnet
 from keras_mer.models.transfer import transfer
 
-MODELS: dict[str, Callable[..., keras.Model]] = {"cnn": cnn, "lenet": lenet, "transfer": transfer}
+MODELS: dict[str, Callable[..., keras.Model]] = {
+    "cnn": cnn,
+    "cnn_bilstm": cnn_bilstm,
+    "flow": flow,
+    "lenet": lenet,
+    "ststnet": ststnet,
+    "transfer": transfer,
+}
+#: What a model looks at, where it is not a photograph.
+_KINDS = {"cnn_bilstm": "clip", "flow": "flow", "ststnet": "flow"}
 
 
 def names() -> list[str]:
     """The registered models."""
     return sorted(MODELS)
+
+
+def kind(name: str) -> str:
+    """What a registered model looks at: "image", "flow" (u, v, strain) or "clip"."""
+    return _KINDS.get(name, "image")
 
 
 def build(name: str, *, classes: int, **config) -> keras.Model:
@@ -31,7 +48,8 @@ def build(name: str, *, classes: int, **config) -> keras.Model:
         **config: the model function's own arguments.
 
     Returns:
-        A functional model: (batch, size, size, channels), 0 to 255 -> (batch, classes) logits.
+        A functional model: (batch, size, size, channels), 0 to 255 -> (batch, classes) logits;
+        one of kind "clip" takes (batch, frames, size, size, channels).
 
     Raises:
         UserError: for an unknown model or argument.
