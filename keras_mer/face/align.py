@@ -24,12 +24,21 @@ def crop(image: np.ndarray, box: Sequence[float], margin: float = 0.0) -> np.nda
     x, y, width, height = box
     left, right = round(x - margin * width), round(x + width + margin * width)
     top, bottom = round(y - margin * height), round(y + height + margin * height)
-    columns = np.clip(np.arange(left, max(right, left + 1)), 0, image.shape[1] - 1)
-    rows = np.clip(np.arange(top, max(bottom, top + 1)), 0, image.shape[0] - 1)
-    inside = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    if inside.shape[:2] == (len(rows), len(columns)):
-        return inside.copy()
-    return inside[rows - rows[0]][:, columns - columns[0]]
+    x0, x1, *across = _inside(left, right, image.shape[1])
+    y0, y1, *down = _inside(top, bottom, image.shape[0])
+    part = image[y0:y1, x0:x1]
+    if not any(across + down):
+        return part.copy()
+    return cv2.copyMakeBorder(part, *down, *across, cv2.BORDER_REPLICATE)
+
+
+def _inside(start: int, stop: int, length: int) -> tuple[int, int, int, int]:
+    """The part of a span that lies in 0..length, at least a pixel, and what lacks on each side."""
+    stop = max(stop, start + 1)
+    low, high = min(max(start, 0), length - 1), max(min(stop, length), 1)
+    lacking = (stop - start) - (high - low)
+    before = min(max(low - start, 0), lacking)
+    return low, high, before, lacking - before
 
 
 def align(
@@ -53,7 +62,7 @@ def align(
     if factor > 1:
         # A bilinear warp skips pixels when it shrinks by more than two: average them first, in
         # a part of the image wide enough for any rotation.
-        reach = face * (1.5 + margin)
+        reach = face * (0.85 + 1.45 * margin)
         corner = np.round((left + right) / 2 - reach)
         part = block_mean(crop(image, (*corner, 2 * reach, 2 * reach)), factor)
         eyes = (np.array([left, right]) - corner + 0.5) / factor - 0.5

@@ -27,7 +27,8 @@ class Summary:
         dropped: frames of a live source that came while the last one was worked on.
         seconds: how long it ran.
         labels: how many frames each identity spent with each label.
-        age: median seconds from grabbing a frame to its being shown, over the last thousand.
+        age: seconds from grabbing a frame to its being shown, median over the last thousand.
+        age_high: the 99th percentile of it.
         fault: why the source ended, None for a regular end.
         files: what was written.
     """
@@ -38,6 +39,7 @@ class Summary:
     seconds: float = 0.0
     labels: dict[int, Counter] = field(default_factory=dict)
     age: float = 0.0
+    age_high: float = 0.0
     fault: str | None = None
     files: list[Path] = field(default_factory=list)
 
@@ -119,7 +121,8 @@ class Live:
         finally:
             self.summary.seconds = time.monotonic() - started
             self.summary.dropped, self.summary.fault = grabber.dropped, grabber.fault
-            self.summary.age = float(np.median(ages)) if ages else 0.0
+            if ages:
+                self.summary.age, self.summary.age_high = map(float, np.percentile(ages, [50, 99]))
             self._close(grabber)
         return self.summary
 

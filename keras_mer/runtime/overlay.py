@@ -90,8 +90,10 @@ def _bars(image: np.ndarray, face: Face, size: float) -> None:
         cv2.rectangle(panel, (0, top + 1), (end, top + step - 2), colour(name), cv2.FILLED)
         spot = (3, top + round(size * 1.05))
         thick = max(1, round(size / 12))
-        for ink, extra in (((0, 0, 0), thick + 1), ((255, 255, 255), 0)):
-            cv2.putText(panel, name, spot, _FONT, size / 22, ink, thick + extra, cv2.LINE_AA)
+        # A shadow instead of an outline: thick letters take ten times as long.
+        for ink, off in (((0, 0, 0), 1), ((255, 255, 255), 0)):
+            place = spot[0] + off, spot[1] + off
+            cv2.putText(panel, name, place, _FONT, size / 22, ink, thick, cv2.LINE_AA)
 
 
 def strip(
@@ -125,8 +127,11 @@ def strip(
         values = np.asarray(rows, np.float64)
         x = plot - 1 - (times[-1] - np.asarray(times)) / span * plot
         for column, name in enumerate(classes):
-            points = np.stack([x, (1 - values[:, column]) * (height - 3) + 1], 1).round()
-            cv2.polylines(out, [points.astype(np.int32)], False, colour(name), 2, cv2.LINE_AA)
+            levels = (1 - values[:, column]) * (height - 4) + 1
+            # Two thin lines look like a thick one and take a fifth of its time.
+            for below in (0, 1):
+                points = np.stack([x, levels + below], 1).round().astype(np.int32)
+                cv2.polylines(out, [points], False, colour(name), 1, cv2.LINE_AA)
     for row, name in enumerate(classes):
         size = min(row_height * 0.7, 14)
         text(out, name, (plot + 4, round(row * row_height + 1)), size, colour(name), None)
