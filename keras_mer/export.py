@@ -15,6 +15,7 @@ import tensorflow as tf
 import keras_mer
 from keras_mer.errors import UserError
 from keras_mer.files import replacing, write_json, write_text
+from keras_mer.models.cnn_bilstm import unrolled
 from keras_mer.progress import console
 from keras_mer.runtime import card as cards
 from keras_mer.runtime.interpreter import TFLiteModel
@@ -40,7 +41,7 @@ def convert(model: keras.Model, variant: str, calibration: np.ndarray) -> bytes:
         UserError: when TFLite has no builtin operator for a layer.
     """
     with tempfile.TemporaryDirectory() as folder:
-        _write_saved_model(model, folder)
+        _write_saved_model(unrolled(model), folder)
         if variant == "int8":
             return _convert_apart(folder, calibration)
         return _convert(folder, variant, calibration)

@@ -1,6 +1,5 @@
 """One fold learnt and predicted: a Keras model in one compiled loop, or a linear SVM."""
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,11 +47,12 @@ class Learner:
         from keras_mer.data import clip_augment
 
         self.recipe, self.labels, self.classes, self.seed = recipe, labels, classes, seed
-        settings = dataclasses.replace(recipe.training, seed=seed)
-        device.set_up(settings.precision, seed, settings.deterministic)
-        config = dict(recipe.model)
-        name = config.pop("name", "cnn")
-        self.model = models.build(name, classes=classes, **config)
+        settings = recipe.training
+        self._weights = []  # each member's start
+        for member in range(recipe.protocol.members):
+            device.set_up(settings.precision, 1000 * seed + member, settings.deterministic)
+            self.model = self._build()
+            self._weights.append(self.model.get_weights())
         row = keras.Input((), dtype="int32", name="row")
         clips = keras.ops.convert_to_tensor(np.ascontiguousarray(inputs))
         x = keras.layers.Lambda(
@@ -60,7 +60,8 @@ class Learner:
             output_shape=inputs.shape[1:],
             dtype="float32",
         )(row)
-        for layer in clip_augment.clip_layers(recipe.augment, models.kind(name), seed):
+        kind = models.kind(recipe.model.get("name", "cnn"))
+        for layer in clip_augment.clip_layers(recipe.augment, kind, seed):
             x = layer(x)
         self._trainee = keras.Model(row, self.model(x))
         # An epoch is as many steps for every fold, so that they share one compiled step; batches
@@ -69,14 +70,21 @@ class Learner:
         self.batch = -(-len(inputs) // self.epoch)
         self._compile(settings)
 
+    def _build(self):
+        from keras_mer import models
+
+        config = dict(self.recipe.model)
+        return models.build(config.pop("name", "cnn"), classes=self.classes, **config)
+
     def _compile(self, settings: Training) -> None:
-        import keras
+        from keras import ops
 
         from keras_mer import training
 
         # Keras asks for whole executions: as many epochs each as divide their number.
-        every = self.recipe.protocol.peek_every if self.recipe.protocol.peek else 50
-        if self.recipe.protocol.peek and settings.epochs % every:
+        peek = self.recipe.protocol.peek
+        every = self.recipe.protocol.peek_every if peek else 50
+        if peek and settings.epochs % every:
             raise UserError(
                 f"protocol.peek_every: {every} does not divide training.epochs, {settings.epochs}"
             )
@@ -84,15 +92,13 @@ class Learner:
             every -= 1
         self._trainee.compile(
             training.optimizer(settings, self.epoch),
-            keras.losses.CategoricalCrossentropy(
-                from_logits=True, label_smoothing=settings.label_smoothing
-            ),
+            training.loss(settings),
             jit_compile=False,  # on a CPU, XLA makes these networks several times slower
             steps_per_execution=every * self.epoch,
         )
         self._trainee.optimizer.build(self._trainee.trainable_variables)
         state = [*self._trainee.variables, *self._trainee.optimizer.variables]
-        self._start = [(v, keras.ops.convert_to_numpy(v).copy()) for v in state]
+        self._start = [(v, ops.convert_to_numpy(v).copy()) for v in state]
 
     def answer(self, train: np.ndarray, test: np.ndarray) -> tuple[Answer, Answer | None]:
         """Learn the rows `train` from the start and predict the rows `test`.
@@ -103,47 +109,72 @@ class Learner:
         """
         import keras
 
+        peek = self.recipe.protocol.peek
+        answers: list[list[np.ndarray]] = []  # of each member, the probabilities by epoch
+        for member in range(len(self._weights)):
+            seen: list[np.ndarray] = []
+            watch = keras.callbacks.LambdaCallback(
+                on_train_batch_end=lambda batch, logs, seen=seen: seen.append(self._predict(test))
+            )
+            self._learn(member, train, [int(r) for r in test], [watch] if peek else [])
+            answers.append(seen or [self._predict(test)])
+        means = [np.mean(p, axis=0) for p in zip(*answers, strict=True)]
+        found = [Answer(p.argmax(1), p) for p in means]
+        if not peek:
+            return found[-1], None
+        right = [(a.prediction == self.labels[test]).sum() for a in found]
+        return found[-1], found[int(np.argmax(right))]
+
+    def committee(self, train: np.ndarray):
+        """A Keras model that learnt the rows `train`: raw pixels -> probabilities, float32."""
+        import keras
+
+        from keras_mer import models
+
+        keras.config.set_dtype_policy("float32")
+        made = []
+        for member in range(len(self._weights)):
+            self._learn(member, train, [], [])
+            twin = self._build()
+            twin.set_weights(self.model.get_weights())
+            made.append(models.with_probabilities(twin))
+        return models.committee(made)
+
+    def _learn(self, member: int, train: np.ndarray, key: list[int], callbacks: list) -> None:
+        settings = self.recipe.training
         for variable, value in self._start:
             variable.assign(value)
-        random = np.random.default_rng([self.seed, *test])
-        settings, balance = self.recipe.training, self.recipe.protocol.balance
+        self.model.set_weights(self._weights[member])
+        random = np.random.default_rng([self.seed, member, *key])
+        balanced = settings.imbalance == "balanced_sampling"
         count = settings.epochs * self.epoch * self.batch
-        rows = draw(train, self.labels, count, random, balanced=balance == "sampling")
-        targets = np.eye(self.classes, dtype=np.float32)[self.labels[rows]]
+        rows = draw(train, self.labels, count, random, balanced=balanced)
         weights = None
-        if balance == "weights":
+        if settings.imbalance == "class_weights":
             weights = class_weights(self.labels[train], self.classes)[self.labels[rows]]
-        seen: list[Answer] = []
-        watch = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: seen.append(self._predict(test))
-        )
         history = self._trainee.fit(
             rows.astype(np.int32),
-            targets,
+            np.eye(self.classes, dtype=np.float32)[self.labels[rows]],
             sample_weight=weights,
             batch_size=self.batch,
             shuffle=False,
             verbose=0,
-            callbacks=[watch] if self.recipe.protocol.peek else [],
+            callbacks=callbacks,
         )
         if not np.isfinite(history.history["loss"]).all():
             raise UserError("the loss is not finite; lower training.rate")
-        if not self.recipe.protocol.peek:
-            return self._predict(test), None
-        right = [(a.prediction == self.labels[test]).sum() for a in seen]
-        return seen[-1], seen[int(np.argmax(right))]
 
-    def _predict(self, rows: np.ndarray) -> Answer:
+    def _predict(self, rows: np.ndarray) -> np.ndarray:
         out = []
         for start in range(0, len(rows), 256):
             out.append(self._trainee.predict_on_batch(rows[start : start + 256].astype(np.int32)))
-        return _answer(np.concatenate(out))
+        return softmax(np.concatenate(out))
 
 
-def _answer(scores: np.ndarray, prediction: np.ndarray | None = None) -> Answer:
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Probabilities, float32 (samples, classes), of scores of that shape."""
     powers = np.exp(scores - scores.max(1, keepdims=True))
-    probabilities = (powers / powers.sum(1, keepdims=True)).astype(np.float32)
-    return Answer(scores.argmax(1) if prediction is None else prediction, probabilities)
+    return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
 
 
 class LinearSVM:
@@ -175,7 +206,7 @@ class LinearSVM:
         known = machine.classes_
         margins = machine.decision_function(self.pixels[test])
         scores[:, known] = np.stack([-margins, margins], 1) if len(known) == 2 else margins
-        return _answer(scores, machine.predict(self.pixels[test])), None
+        return Answer(machine.predict(self.pixels[test]), softmax(scores)), None
 
 
 def learner(recipe: Recipe, *args) -> Learner | LinearSVM:

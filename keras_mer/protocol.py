@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import joblib
@@ -21,7 +21,7 @@ from keras_mer import fitting, folds, metrics, pooled
 from keras_mer.data import loading
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError, nearest
-from keras_mer.files import write_json
+from keras_mer.files import replacing, write_json
 from keras_mer.fitting import Answer
 from keras_mer.folds import Fold
 from keras_mer.progress import Callback, console, track
@@ -191,6 +191,36 @@ def _results(work: list[Job], jobs: int, backend: str) -> Iterator[tuple[int, di
 
 def _numbered(index: int, job: Job) -> tuple[int, dict]:
     return index, learn(job)
+
+
+def final(recipe: Recipe, manifest: Manifest, folder: str | os.PathLike, *, cache=None) -> Path:
+    """Learn all clips with the recipe as it stands, for use: writes `model.keras`, recipe.yaml.
+
+    What the protocol scored is the way of learning; this is its product, learnt from everybody,
+    on whom no score can be had any more.
+
+    Returns:
+        The path of `model.keras`: raw pixels -> probabilities, float32.
+
+    Raises:
+        UserError: for a recipe that chooses something (say first what, in its own values), or an
+            SVM.
+    """
+    from keras_mer import training
+
+    if recipe.protocol.choose or recipe.model.get("name") == fitting.SVM:
+        raise UserError(f"{recipe.name}: no final model of an SVM or with protocol.choose")
+    folder = Path(folder)
+    training.claim(folder, recipe)
+    manifest = manifest.where(lambda s: s.split != "dropped")
+    inputs = load_inputs(recipe, manifest, cache=cache)
+    seed = recipe.protocol.seeds[0]
+    learner = fitting.Learner(recipe, inputs, manifest.labels(), len(manifest.classes), seed)
+    model = learner.committee(np.arange(len(manifest)))
+    with replacing(folder / "model.keras") as temporary:
+        model.save(temporary)
+    manifest.replace(replace(s, split="train") for s in manifest).write(folder / "manifest.csv")
+    return folder / "model.keras"
 
 
 def learn(job: Job) -> dict:

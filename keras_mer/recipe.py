@@ -95,18 +95,18 @@ class Protocol:
 
     `kind` says who is left out: one subject at a time (loso), one of `folds` groups of subjects
     (kfold), one dataset (dataset), or what the manifest calls test (split). Every fold is learnt
-    once for each of `seeds`. `choose` maps keys of the recipe to values to choose among, on
-    `inner` folds by subject of the learnt part alone; empty, nothing is chosen. `balance` answers
-    rare classes by weights in the loss, by drawing every class as often, or not at all. `peek`
-    also keeps the field's leaky number: of every `peek_every` epochs, the best on the test fold.
+    once for each of `seeds`, by `members` networks, each from its own start, whose mean
+    probability is the answer. `choose` maps keys of the recipe to values to choose among, on
+    `inner` folds by subject of the learnt part alone; empty, nothing is chosen. `peek` also keeps
+    the field's leaky number: of every `peek_every` epochs, the best on the test fold.
     """
 
     kind: str = _choice("loso", "kfold", "dataset", "split")
     folds: int = 5
     seeds: list = field(default_factory=lambda: [0])
+    members: int = 1
     choose: dict = field(default_factory=dict)
     inner: int = 5
-    balance: str = _choice("weights", "sampling", "none")
     peek: bool = False
     peek_every: int = 1
 

@@ -44,6 +44,9 @@ def main() -> None:
         metavar="RUN",
         help="another run folder or predictions.csv: paired bootstrap over subjects; repeatable",
     )
+    parser.add_argument(
+        "--final", action="store_true", help="also learn all clips: runs/RECIPE/model.keras"
+    )
     args = parser.parse_args()
 
     from keras_mer import pooled, protocol
@@ -65,6 +68,8 @@ def main() -> None:
     print((folder / "report.md").read_text(encoding="utf-8").split("![")[0])
     for other in args.compare:
         print(pooled.sentence(pooled.compare(pooled.read(folder), pooled.read(other)), str(other)))
+    if args.final:
+        print(f"wrote {protocol.final(recipe, manifest, Path('runs') / recipe.name)}")
 
 
 if __name__ == "__main__":

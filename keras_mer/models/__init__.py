@@ -72,3 +72,14 @@ def with_probabilities(model: keras.Model) -> keras.Model:
     """The same model, weights shared, with a float32 softmax behind its logits."""
     outputs = keras.layers.Softmax(dtype="float32", name="probabilities")(model.output)
     return keras.Model(model.input, outputs, name=model.name)
+
+
+def committee(members: list[keras.Model]) -> keras.Model:
+    """One model whose probabilities are the mean of its members': same input, same classes."""
+    if len(members) == 1:
+        return members[0]
+    for i, member in enumerate(members):
+        member.name = f"member{i + 1}"
+    inputs = keras.Input(members[0].input_shape[1:], name="pixels")
+    mean = keras.layers.Average(dtype="float32", name="mean")([m(inputs) for m in members])
+    return keras.Model(inputs, mean, name="committee")

@@ -10,7 +10,16 @@ from keras_mer.runtime.interpreter import TFLiteModel
 
 SMALL = {
     "cnn": {"size": 24, "stem": 4, "filters": (4, 8)},
+    "cnn_bilstm": {
+        "frames": 3,
+        "size": 24,
+        "encoder": {"name": "cnn", "stem": 4, "filters": (4, 8)},
+        "units": 4,
+        "attention": True,
+    },
+    "flow": {"size": 24, "filters": (4, 8)},
     "lenet": {"size": 24, "filters": (4, 8), "units": 8},
+    "ststnet": {"size": 24},
     "transfer": {
         "size": 24,
         "resolution": 32,
@@ -29,6 +38,16 @@ def small(name):
 def pixels(model, count=4):
     random = np.random.default_rng(0)
     return random.integers(0, 256, (count, *model.input_shape[1:])).astype(np.float32)
+
+
+def bands(model, each):
+    """A bright band at the top, in the middle or at the bottom, and which: (3 * each) of them."""
+    which = np.repeat(range(CLASSES), each)
+    x = np.full((CLASSES * each, *model.input_shape[1:]), 30, np.float32)
+    height = x.shape[-3] // CLASSES
+    for i, band in enumerate(which):
+        x[i, ..., band * height : (band + 1) * height, :, :] = 220
+    return x, np.eye(CLASSES)[which]
 
 
 @every_model
@@ -77,7 +96,8 @@ def test_saves_probabilities_and_loads_the_same(name, tmp_path):
     np.testing.assert_allclose(out.sum(1), 1, rtol=1e-5)
     np.testing.assert_array_equal(out, full.predict(x, verbose=0))
     logits = model.predict(x, verbose=0)
-    expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    expected = powers / powers.sum(1, keepdims=True)
     np.testing.assert_allclose(out, expected, rtol=1e-4)
 
 
@@ -87,8 +107,7 @@ def test_learns_in_mixed_precision(name, policy, float32_policy):
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)
     model = small(name)
-    x = np.repeat([20.0, 128.0, 235.0], 16)[:, None, None, None] * np.ones(model.input_shape[1:])
-    y = np.eye(CLASSES)[np.repeat([0, 1, 2], 16)]
+    x, y = bands(model, 16)
     model.compile(
         keras.optimizers.Adam(0.01),
         keras.losses.CategoricalCrossentropy(from_logits=True),
@@ -122,6 +141,58 @@ def test_unknown_models_and_arguments_name_the_nearest():
         models.build("lenett", classes=2)
     with pytest.raises(UserError, match="no argument 'filter'.*did you mean 'filters'"):
         models.build("cnn", classes=2, filter=3)
+
+
+def test_ststnet_has_the_published_parameters():
+    model = models.build("ststnet", classes=3)
+    # 3, 5 and 8 filters of 3x3x3 with biases, a scale and a shift each, 400 features to 3 classes
+    by_hand = 16 * (27 + 1) + 2 * 16 + 400 * 3 + 3
+    assert sum(v.value.shape.num_elements() for v in model.trainable_variables) == by_hand == 1683
+
+
+def test_one_convolution_is_three_streams_side_by_side():
+    from keras import layers
+
+    model = models.build("ststnet", classes=3)
+    kernel, bias = model.get_layer("streams").get_weights()
+    x = pixels(model)
+    features = keras.Model(model.input, model.get_layer("streams").output).predict(x, verbose=0)
+    start = 0
+    for filters in (3, 5, 8):
+        stream = layers.Conv2D(filters, 3, padding="same", activation="relu")
+        stream.build(x.shape)
+        part = slice(start, start + filters)
+        stream.set_weights([kernel[..., part], bias[part]])
+        np.testing.assert_allclose(features[..., part], stream(x), rtol=1e-4, atol=1e-3)
+        start += filters
+
+
+def test_the_flow_model_sees_a_mirrored_face_as_the_same_expression():
+    from keras_mer.data.clip_augment import mirror_flow
+
+    model = small("flow")
+    x = pixels(model)
+    mirrored = np.asarray(mirror_flow(x))
+    np.testing.assert_allclose(
+        model.predict(mirrored, verbose=0), model.predict(x, verbose=0), atol=1e-5
+    )
+    # and a clip's own stretch does not matter
+    np.testing.assert_allclose(
+        model.predict(x * 0.5 + 20, verbose=0), model.predict(x, verbose=0), atol=1e-2
+    )
+
+
+def test_a_committee_is_one_model_of_mean_probabilities(tmp_path):
+    members = [models.with_probabilities(small("flow")) for _ in range(3)]
+    x = pixels(members[0])
+    mean = np.mean([m.predict(x, verbose=0) for m in members], axis=0)
+    committee = models.committee(members)
+    committee.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(x, verbose=0), mean, atol=1e-6)
+    file = tmp_path / "model.tflite"
+    file.write_bytes(export.convert(again, "float32", x.astype(np.uint8)))
+    np.testing.assert_allclose(TFLiteModel(file).predict(x), mean, atol=1e-5)
 
 
 def test_the_cnn_is_as_small_as_it_says():
