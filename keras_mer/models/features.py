@@ -1,0 +1,62 @@
+"""What stands before a model's last layer, and the same model on inputs of another size."""
+
+import keras
+
+from keras_mer.errors import UserError
+
+
+def features(model: keras.Model) -> keras.Model:
+    """The part of a model before its last layer with weights, layers shared: pixels -> features.
+
+    A softmax behind the logits is passed over, so a saved model will do.
+
+    Returns:
+        (batch, height, width, channels) -> (batch, features).
+
+    Raises:
+        UserError: when what stands there is no vector.
+    """
+    layer = _last_weighted(model)
+    out = layer.input
+    if len(out.shape) != 2 or out.shape[-1] is None:
+        raise UserError(
+            f"model '{model.name}': expected a vector of features before its layer "
+            f"'{layer.name}', got shape {tuple(out.shape)}"
+        )
+    return keras.Model(model.input, out, name=f"{model.name}_features")
+
+
+def logits(model: keras.Model) -> keras.Model:
+    """A model up to its last layer with weights, layers shared: pixels -> (batch, classes) logits.
+
+    Exactly the model itself, less the softmax that saved files carry.
+    """
+    return keras.Model(model.input, _last_weighted(model).output, name=model.name)
+
+
+def _last_weighted(model: keras.Model) -> keras.Layer:
+    return next(layer for layer in reversed(model.layers) if layer.weights)
+
+
+def at_size(model: keras.Model, size: int) -> keras.Model:
+    """The same layers and weights on square inputs of another size.
+
+    Raises:
+        UserError: for a model whose weights or outputs depend on the input's size.
+    """
+    if model.input_shape[1:3] == (size, size):
+        return model
+    inputs = keras.Input((size, size, model.input_shape[-1]))
+    try:
+        made = keras.models.clone_model(
+            model, input_tensors=inputs, clone_function=lambda layer: layer
+        )
+    except ValueError:
+        made = None
+    if made is None or made.output_shape != model.output_shape:
+        raise UserError(
+            f"model '{model.name}' has weights for inputs of {model.input_shape[1]} pixels alone; "
+            f"crops of {size} pixels need a network that averages over places (a cnn with "
+            f"pool: average), or give them {model.input_shape[1]} pixels, too"
+        )
+    return made

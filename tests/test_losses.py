@@ -1,0 +1,139 @@
+"""Every loss against the paper's formula, written again in numpy without looking at the code."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mer import losses
+
+
+def softmax(x):
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def dino_by_hand(student, teacher, centre, student_temperature, teacher_temperature):
+    """Caron et al. 2021, eq. 3: the value of each sample, and its gradient for the student."""
+    batch, views, _ = student.shape
+    globals_ = teacher.shape[1]
+    value, slope = np.zeros(batch), np.zeros_like(student)
+    pairs = 0
+    for t in range(globals_):
+        for s in range(views):
+            if s == t:
+                continue
+            pairs += 1
+            wanted = softmax((teacher[:, t] - centre) / teacher_temperature)
+            got = softmax(student[:, s] / student_temperature)
+            value += -(wanted * np.log(got)).sum(-1)
+            slope[:, s] += (got - wanted) / student_temperature
+    return value / pairs, slope / pairs
+
+
+def numeric(function, x, weights, step=1e-4):
+    """The gradient of sum(weights * function(x)) by central differences, in float64."""
+    out = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += step
+        down[index] -= step
+        out[index] = ((function(up) - function(down)) * weights).sum() / (2 * step)
+    return out
+
+
+def gradient(function, x):
+    """Keras's value (batch,) and gradient of its sum."""
+    import tensorflow as tf
+
+    x = tf.constant(x, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+        total = tf.reduce_sum(value)
+    return value.numpy(), tape.gradient(total, x).numpy()
+
+
+@pytest.mark.parametrize("local", [0, 1, 6])
+@pytest.mark.parametrize("temperatures", [(0.1, 0.04), (0.1, 0.07), (1.0, 1.0)])
+def test_dino_is_the_papers_sum_over_pairs(local, temperatures):
+    random = np.random.default_rng(local)
+    student = random.uniform(-1, 1, (5, 2 + local, 12))
+    teacher = random.uniform(-1, 1, (5, 2, 12))
+    centre = random.uniform(-0.5, 0.5, 12)
+    value, slope = dino_by_hand(student, teacher, centre, *temperatures)
+    got, got_slope = gradient(
+        lambda s: losses.dino(s, teacher.astype("f"), centre.astype("f"), *temperatures), student
+    )
+    np.testing.assert_allclose(got, value, rtol=1e-5)
+    np.testing.assert_allclose(got_slope, slope, rtol=1e-4, atol=1e-5)
+    # and the gradient by hand is the one of the value by hand
+    by_differences = numeric(
+        lambda s: dino_by_hand(s, teacher[:1], centre, *temperatures)[0], student[:1], 1.0
+    )
+    np.testing.assert_allclose(slope[:1], by_differences[:1], rtol=1e-4, atol=1e-5)
+
+
+def test_dino_gives_the_teacher_no_gradient():
+    random = np.random.default_rng(0)
+    student, centre = random.normal(size=(3, 4, 5)).astype("f"), np.zeros(5, "f")
+    import tensorflow as tf
+
+    teacher = tf.constant(random.normal(size=(3, 2, 5)), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(teacher)
+        value = losses.dino(student, teacher, centre, 0.1, 0.04)
+    assert tape.gradient(value, teacher) is None
+
+
+def test_centre_and_temperature_of_the_teacher():
+    teacher = np.array([[[0.3, 0.1, 0.0]]], "f")
+    plain = losses.teacher_probabilities(teacher, np.zeros(3, "f"), 0.1)
+    sharp = losses.teacher_probabilities(teacher, np.zeros(3, "f"), 0.02)
+    assert sharp[0, 0, 0] > plain[0, 0, 0] > 1 / 3
+    # an output that is always high is what the centre takes away
+    level = losses.teacher_probabilities(teacher, teacher[0, 0], 0.02)
+    np.testing.assert_allclose(level, 1 / 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_distillation_is_hintons(temperature):
+    random = np.random.default_rng(0)
+    logits, teachers = random.normal(size=(6, 7)), random.normal(size=(6, 3, 7))
+    targets = softmax(teachers / temperature).mean(1)
+    soft = np.asarray(losses.soften(teachers.astype("f"), temperature))
+    np.testing.assert_allclose(soft, targets, atol=1e-6)
+    got = softmax(logits / temperature)
+    value = temperature**2 * (targets * np.log(targets / got)).sum(-1)
+    out, slope = gradient(lambda x: losses.distillation(soft, x, temperature), logits)
+    np.testing.assert_allclose(out, value, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(slope, temperature * (got - targets), atol=1e-5)
+    same, flat = gradient(lambda x: losses.distillation(soft, x, 1.0), np.log(targets))
+    assert np.abs(same).max() < 1e-5 and np.abs(flat).max() < 1e-5
+
+
+def test_a_class_that_the_teacher_excludes_costs_nothing_and_breaks_nothing():
+    out = losses.distillation(np.array([[1.0, 0.0]], "f"), np.array([[200.0, -200.0]], "f"), 1.0)
+    assert np.asarray(out) == pytest.approx([0.0], abs=1e-5)
+
+
+def test_feature_matching_is_twice_one_less_cosine():
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(4, 9)), random.normal(size=(4, 9))
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+    def by_hand(x, row):
+        unit = b[row] / np.linalg.norm(b[row])
+        return ((x / np.linalg.norm(x) - unit) ** 2).sum()
+
+    out, slope = gradient(lambda x: losses.feature_matching(x, b.astype("f")), a)
+    np.testing.assert_allclose(out, 2 - 2 * cosine, rtol=1e-5)
+    by_differences = [numeric(lambda x, i=i: by_hand(x, i), a[i], 1.0) for i in range(4)]
+    np.testing.assert_allclose(slope, by_differences, atol=1e-5)
+    np.testing.assert_allclose(losses.feature_matching(3 * a, 5 * a), 0, atol=1e-10)
+
+
+def test_the_mean_weighs_samples_as_keras_does():
+    values, weights = np.array([1.0, 2.0, 6.0], "f"), np.array([1.0, 0.5, 0.0], "f")
+    assert float(losses.Mean()(None, values)) == pytest.approx(3.0)
+    assert float(losses.Mean()(None, values, weights)) == pytest.approx(2 / 3)
+    assert isinstance(losses.Mean(), keras.losses.Loss)
