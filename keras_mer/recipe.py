@@ -12,6 +12,7 @@ import yaml
 
 from keras_mer.errors import UserError, nearest
 from keras_mer.files import write_text
+from keras_mer.sections import Chain, Dino, Student
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -140,14 +141,18 @@ class Recipe:
     training: Training = field(default_factory=Training)
     protocol: Protocol = field(default_factory=Protocol)
     transfer: Transfer = field(default_factory=Transfer)
+    dino: Dino = field(default_factory=Dino)
+    student: Student = field(default_factory=Student)
+    chain: Chain = field(default_factory=Chain)
 
     def to_dict(self) -> dict:
         """Plain dicts, lists and scalars, `load` takes them back from YAML.
 
-        A recipe that does not speak of the protocol, or of transfer, is written without it.
+        A section that a recipe does not speak of, beyond those that every run has, is left out.
         """
         values = dataclasses.asdict(self)
-        for key, default in (("protocol", Protocol()), ("transfer", Transfer())):
+        for default in (Protocol(), Transfer(), Dino(), Student(), Chain()):
+            key = type(default).__name__.lower()
             if getattr(self, key) == default:
                 del values[key]
         return values

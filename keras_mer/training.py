@@ -1,9 +1,12 @@
 """Train one recipe into one run folder, from where an earlier attempt left off."""
 
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_mer import device, models, pretrained, report
 from keras_mer import recipe as recipes
@@ -46,7 +49,30 @@ class UnweightedRecall(keras.metrics.Metric):
         return super().get_config() | {"classes": self.classes}
 
 
-def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None) -> Path:
+@dataclass(frozen=True, eq=False)
+class Teaching:
+    """What stands around a model while it learns.
+
+    Attributes:
+        around: the model with logits -> the one that is fitted, which trains it; itself by default.
+        shape: of the images that one takes, where it is not the model's own input.
+        beside: an array with a row a training sample, which goes with its image; see
+            `pipeline.training_batches`.
+    """
+
+    around: Callable[[keras.Model], keras.Model] = lambda model: model
+    shape: tuple[int, int, int] | None = None
+    beside: np.ndarray | None = None
+
+
+def train(
+    recipe: Recipe,
+    manifest: Manifest,
+    folder: str | Path,
+    *,
+    cache=None,
+    teaching: Teaching | None = None,
+) -> Path:
     """Train `recipe` on a split manifest's train part, selecting on its validation part.
 
     The folder then holds `model.keras` (best epoch, float32, probabilities), `recipe.yaml`,
@@ -57,6 +83,7 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
         manifest: with rows in the splits train and validation.
         folder: of the run; one that holds a checkpoint of the same recipe is taken up from there.
         cache: folder for decoded images (see `loading.load_images`).
+        teaching: what stands around the model while it learns, e.g. its teachers.
 
     Returns:
         The path of `model.keras`.
@@ -64,13 +91,14 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
     Raises:
         UserError: when the folder belongs to another recipe.
     """
+    teaching = teaching or Teaching()
     folder = Path(folder)
     claim(folder, recipe)
     manifest.write(folder / "manifest.csv")
     settings = recipe.training
     device.set_up(settings.precision, settings.seed, settings.deterministic)
     model = build_model(recipe, manifest.classes)
-    height, width, channels = model.input_shape[1:]
+    height, width, channels = teaching.shape or model.input_shape[1:]
     parts = {name: manifest.part(name) for name in ("train", "validation")}
     arrays = {
         name: loading.load_images(part, height, width, channels, cache=cache, progress=track)
@@ -97,6 +125,7 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
     if settings.imbalance == "class_weights":
         weights = pipeline.balanced_class_weights(targets["train"])
     steps = max(1, len(arrays["train"]) // settings.batch)
+    learner = teaching.around(model)
     restored = not done
     for number, phase in enumerate(order, 1):
         if done >= phase.end and phase is not order[-1]:
@@ -104,9 +133,9 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
         phase.freeze(model)
         if not restored and done == phase.start:
             # The checkpoint's optimiser is the last phase's: take the weights alone.
-            checkpoint.restore(model)
+            checkpoint.restore(learner)
             restored = True
-        model.compile(
+        learner.compile(
             optimizer(phase.settings, steps),
             loss(phase.settings),
             metrics=["accuracy", UnweightedRecall(len(manifest.classes))],
@@ -114,7 +143,7 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
         )
         checkpoint.others = counting_callbacks(phase.settings, monitor, mode)
         if not restored:
-            checkpoint.restore(model)
+            checkpoint.restore(learner)
             restored = True
         waited = phase.waited(checkpoint.history, monitor, checkpoint.sign)
         if done >= phase.end or 0 < phase.settings.patience <= waited:
@@ -123,7 +152,7 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
         callbacks = [*checkpoint.others, watch, checkpoint]
         if settings.tensorboard:
             callbacks.insert(0, keras.callbacks.TensorBoard(folder / "tensorboard"))
-        model.fit(
+        learner.fit(
             pipeline.training_batches(
                 arrays["train"],
                 targets["train"],
@@ -131,6 +160,7 @@ def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
                 augment=recipe.augment,
                 class_weights=weights,
                 balanced=balanced,
+                beside=teaching.beside,
                 # A restart draws other numbers than the epochs already done.
                 seed=settings.seed + 1000 * done,
                 deterministic=settings.deterministic,

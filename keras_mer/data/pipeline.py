@@ -37,6 +37,7 @@ def training_batches(
     augment: Augment,
     class_weights: np.ndarray | None = None,
     balanced: bool = False,
+    beside: np.ndarray | None = None,
     seed: int = 0,
     deterministic: bool = False,
 ) -> tf.data.Dataset:
@@ -44,6 +45,8 @@ def training_batches(
 
     Every batch is full: an epoch's last, incomplete one is left out, other samples each time.
     `balanced` draws every class as often, each in an order of its own: rare ones come back sooner.
+    With `beside`, an array with a row a sample, the images become {"pixels": images, "teachers":
+    its rows}; what was computed of the images as they are does not go with changed ones.
     With `deterministic`, batches are made one after the other, so that a seed repeats exactly.
     """
     batch = min(batch, len(images))
@@ -51,9 +54,14 @@ def training_batches(
         order = _balanced_order(targets.argmax(1), seed)
     else:
         order = tf.data.Dataset.range(len(images)).shuffle(len(images), seed).repeat()
-    data = _gather(order.batch(batch, drop_remainder=True), images, targets)
+    index = order.batch(batch, drop_remainder=True)
     image_layers = augmentation.image_layers(augment, seed)
     mixing_layers = augmentation.mixing_layers(augment, seed)
+    if beside is not None:
+        if image_layers or mixing_layers:
+            raise ValueError("beside: augmented images differ from those it was computed of")
+        return _weigh(_gather(index, images, targets, beside), class_weights).prefetch(4)
+    data = _gather(index, images, targets)
 
     def change(x, y):
         for layer in image_layers:
@@ -80,14 +88,24 @@ def _balanced_order(labels: np.ndarray, seed: int) -> tf.data.Dataset:
     return tf.data.Dataset.sample_from_datasets(classes, seed=seed)
 
 
-def _gather(indices: tf.data.Dataset, images: np.ndarray, targets: np.ndarray) -> tf.data.Dataset:
+def _gather(
+    indices: tf.data.Dataset,
+    images: np.ndarray,
+    targets: np.ndarray,
+    beside: np.ndarray | None = None,
+) -> tf.data.Dataset:
     shape, targets = images.shape[1:], tf.constant(targets, tf.float32)
+    if beside is not None:
+        beside = tf.constant(beside, tf.float32)
 
     def read(index):
         # Through numpy, so that a memory map larger than the memory stays on the disk.
         x = tf.numpy_function(lambda i: images[i], [index], tf.uint8)
         x.set_shape([None, *shape])
-        return tf.cast(x, tf.float32), tf.gather(targets, index)
+        x = tf.cast(x, tf.float32)
+        if beside is not None:
+            x = {"pixels": x, "teachers": tf.gather(beside, index)}
+        return x, tf.gather(targets, index)
 
     return indices.map(read)
 
