@@ -19,7 +19,7 @@ import numpy as np
 
 from keras_mer import fitting, folds, metrics, pooled
 from keras_mer.data import loading
-from keras_mer.data.manifest import Manifest
+from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError, nearest
 from keras_mer.files import replacing, write_json
 from keras_mer.fitting import Answer
@@ -153,9 +153,36 @@ def cluster(backend: str, address: str | None) -> Iterator[None]:
 
 
 def load_inputs(recipe: Recipe, manifest: Manifest, *, cache=None) -> np.ndarray:
-    """The manifest's images as the recipe's model takes them: uint8 (samples, size, size, c)."""
-    size, channels = recipe.model.get("size", 28), recipe.model.get("channels", 3)
-    return loading.load_images(manifest, size, size, channels, cache=cache, progress=track)
+    """The manifest's clips as the recipe's model takes them.
+
+    Returns:
+        uint8: images and flow images (samples, size, size, channels); for a model of kind "clip",
+        (samples, frames, size, size, 1), onset to offset, the face found, cut out and held still,
+        interpolated to as many frames.
+
+    Raises:
+        UserError: naming the first clip that cannot be read.
+    """
+    from keras_mer import models
+
+    name = recipe.model.get("name", "cnn")
+    config = {"size": 28, "channels": 3} if name == fitting.SVM else models.defaults(name)
+    config |= recipe.model
+    size = config["size"]
+    if models.kind(name) != "clip":
+        channels = config["channels"]
+        return loading.load_images(manifest, size, size, channels, cache=cache, progress=track)
+    from keras_mer.data import clips
+    from keras_mer.face import motion, prepare
+
+    length = config["frames"]
+
+    def still(frames: clips.Frames, sample: Sample) -> np.ndarray:
+        face = prepare.prepare(frames.images, size, fps=frames.fps).frames
+        return motion.resample(face, length)[..., np.newaxis]
+
+    what = f"still faces, {size} pixels, {length} frames"
+    return clips.load_clips(manifest, still, what, cache=cache, progress=track)
 
 
 def _claim_manifest(folder: Path, manifest: Manifest) -> None:

@@ -39,6 +39,16 @@ def kind(name: str) -> str:
     return _KINDS.get(name, "image")
 
 
+def defaults(name: str) -> dict:
+    """A registered model's arguments and what they are when nothing is said.
+
+    Raises:
+        UserError: for an unknown model.
+    """
+    parameters = inspect.signature(_function(name)).parameters.values()
+    return {p.name: p.default for p in parameters if p.name != "classes"}
+
+
 def build(name: str, *, classes: int, **config) -> keras.Model:
     """Build a registered model.
 
@@ -54,11 +64,7 @@ def build(name: str, *, classes: int, **config) -> keras.Model:
     Raises:
         UserError: for an unknown model or argument.
     """
-    if name not in MODELS:
-        raise UserError(
-            f"unknown model '{name}'{nearest(name, MODELS)}; known: {', '.join(MODELS)}"
-        )
-    known = [p for p in inspect.signature(MODELS[name]).parameters if p != "classes"]
+    known = defaults(name)
     for key in config:
         if key not in known:
             raise UserError(
@@ -66,6 +72,14 @@ def build(name: str, *, classes: int, **config) -> keras.Model:
                 f"known: {', '.join(known)}"
             )
     return MODELS[name](classes=classes, **config)
+
+
+def _function(name: str) -> Callable[..., keras.Model]:
+    if name not in MODELS:
+        raise UserError(
+            f"unknown model '{name}'{nearest(name, MODELS)}; known: {', '.join(MODELS)}"
+        )
+    return MODELS[name]
 
 
 def with_probabilities(model: keras.Model) -> keras.Model:

@@ -17,6 +17,7 @@ def cnn_bilstm(
     freeze: bool = False,
     units: int = 64,
     attention: bool = False,
+    magnify: float = 0.0,
     dropout: float = 0.3,
     unroll: bool = False,
 ) -> keras.Model:
@@ -35,6 +36,10 @@ def cnn_bilstm(
         units: of the LSTM, in each direction.
         attention: weigh the frames by a learnt score (Bahdanau et al. 2015, without a query)
             instead of taking both directions' last states.
+        magnify: 0 shows the encoder the frames as they are; otherwise it sees how each differs from
+            the clip's first frame, on mid-grey, so many times as strong. A micro-expression
+            changes a few grey values in a face that stays, and differs from it less than any two
+            faces do.
         dropout: rate before the LSTM and before the logits.
         unroll: write the loop over time out, which TFLite's builtin operators need; the weights
             are the same (see `unrolled`). Training is faster without.
@@ -49,7 +54,10 @@ def cnn_bilstm(
     seen.trainable = not freeze
     inputs = keras.Input((frames, size, size, channels), name="pixels")
     # All frames as one batch: what TimeDistributed means, in one call instead of one a frame.
-    x = seen(ops.reshape(inputs, (-1, size, size, channels)))
+    x = inputs
+    if magnify:
+        x = magnify * (x - x[:, :1]) + 128.0
+    x = seen(ops.reshape(x, (-1, size, size, channels)))
     x = ops.reshape(x, (-1, frames, x.shape[-1]))
     x = layers.Dropout(dropout)(x)
     recurrent = layers.LSTM(units, return_sequences=attention, unroll=unroll)

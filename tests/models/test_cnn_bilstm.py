@@ -72,6 +72,13 @@ def test_a_trained_image_model_becomes_the_encoder(tmp_path):
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+def test_magnified_it_sees_change_and_not_who_it_is():
+    model = build(magnify=4.0)
+    x = clips(1) * 0.2 + 60
+    brighter = model.predict(x + 40, verbose=0)
+    np.testing.assert_allclose(brighter, model.predict(x, verbose=0), atol=1e-4)
+
+
 def test_an_encoder_that_does_not_fit_is_named(tmp_path):
     with pytest.raises(UserError, match="unknown model 'lenett'"):
         build(encoder="lenett")
