@@ -1,0 +1,253 @@
+"""From a clip's frames to a still face: found once, aligned, later frames registered to the first.
+
+Finding the face anew in every frame makes its box jump by a pixel or more, which is more than a
+micro-expression moves. Here the first frame alone is searched, and the others follow it by
+tracked points: one warp a frame, straight from the original pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from keras_mer.errors import UserError
+from keras_mer.face.align import EYES, block_mean, crop
+from keras_mer.face.detect import Detector, HaarDetector
+from keras_mer.images import convert
+
+#: Points that are tracked, at most, and how far apart, as a share of the face's side.
+POINTS, APART = 250, 0.03
+#: How long the head's path is smoothed over: it moves slower than this, the tracking's error not.
+SMOOTH_SECONDS = 0.025
+
+_SEARCHED = 5  # first frames in which a face is looked for
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the face is in the frame in which it was found.
+
+    Attributes:
+        eyes: (x, y) of the eye on the left of the image and of the other, in pixels.
+        how: what they come from: ``landmarks``, ``eyes`` (found by OpenCV's eye cascade), ``box``
+            (where they stand in a box of the detector) or ``frame`` (no face was found, the frame
+            is taken as one).
+    """
+
+    eyes: tuple[tuple[float, float], tuple[float, float]]
+    how: str
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A clip as a still face.
+
+    Attributes:
+        frames: uint8, (frames, side, side), grey.
+        place: where the face was found.
+        motion: float64, (frames, 2, 3): from pixels of each frame to those of the first.
+    """
+
+    frames: np.ndarray
+    place: Place
+    motion: np.ndarray
+
+
+def prepare(
+    frames: Sequence[np.ndarray],
+    side: int = 128,
+    margin: float = 0.15,
+    *,
+    fps: float | None = None,
+    detector: Detector | None = None,
+    place: Place | None = None,
+    register: bool = True,
+    whole: bool = True,
+) -> Prepared:
+    """Cut the face out of every frame, held still.
+
+    Args:
+        frames: uint8, (h, w) grey or (h, w, 3) BGR, of one size.
+        side: of the square crops, in pixels.
+        margin: share of the face's side that is added on each side.
+        fps: frames a second, for smoothing the head's path (`SMOOTH_SECONDS`); none without it.
+        detector: default is the Haar cascade.
+        place: where the face is in the first frame, if known: then nothing is searched.
+        register: follow the head; otherwise every frame is cut at the same place.
+        whole: take the whole frame for the face when none is found (cropped datasets), instead of
+            an error.
+
+    Raises:
+        UserError: for no frames, or no face when `whole` is off.
+    """
+    if len(frames) == 0:
+        raise UserError("a clip without frames")
+    grey = [convert(frame, 1)[..., 0] for frame in frames]
+    if place is None:
+        place = find(frames, detector, whole=whole)
+    motion = np.tile(np.eye(2, 3), (len(grey), 1, 1))
+    if register and len(grey) > 1:
+        motion = follow(grey, place, fps)
+    to_crop = _to_crop(place, side, margin)
+    cut = [_cut(g, to_crop, m, side) for g, m in zip(grey, motion, strict=True)]
+    return Prepared(np.stack(cut), place, motion)
+
+
+def find(
+    frames: Sequence[np.ndarray], detector: Detector | None = None, *, whole: bool = True
+) -> Place:
+    """The largest face of the first frame, or of the first of five that shows one.
+
+    Raises:
+        UserError: when none does and `whole` is off.
+    """
+    detector = detector or _haar()
+    for frame in frames[:_SEARCHED]:
+        faces = detector.detect(frame)
+        if faces:
+            face = faces[0]
+            if face.landmarks is not None:
+                return Place((face.landmarks[0], face.landmarks[1]), "landmarks")
+            eyes = find_eyes(frame, face.box)
+            return Place(eyes, "eyes") if eyes else Place(_usual_eyes(*face.box), "box")
+    if not whole:
+        raise UserError(f"no face in the first {min(len(frames), _SEARCHED)} frames of the clip")
+    height, width = frames[0].shape[:2]
+    side = min(height, width)
+    # a crop of a face has its sides at the cheeks and more above and below
+    return Place(_usual_eyes((width - side) / 2, (height - side) / 2, side, side), "frame")
+
+
+def _usual_eyes(x: float, y: float, width: float, height: float):
+    return tuple((x + ex * width, y + ey * height) for ex, ey in EYES)
+
+
+def find_eyes(image: np.ndarray, box: Sequence[float]):
+    """Both eyes in a face's box by OpenCV's eye cascade, or None when they are not found well.
+
+    Returns:
+        ((x, y), (x, y)) in pixels of `image`, the left one of the image first.
+    """
+    x, y, width, height = box
+    eyes = []
+    for usual in _usual_eyes(0, 0, width, height):
+        half = 0.22 * width
+        part = (x + usual[0] - half, y + usual[1] - half, 2 * half, 2 * half)
+        patch = np.ascontiguousarray(convert(crop(image, part), 1)[..., 0])
+        found = _eye_cascade().detectMultiScale(
+            cv2.equalizeHist(patch), 1.1, 3, minSize=(max(8, round(0.14 * width)),) * 2
+        )
+        if len(found) == 0:
+            return None
+        ex, ey, ew, eh = max(found, key=lambda f: f[2])
+        eyes.append((round(part[0]) + ex + ew / 2, round(part[1]) + ey + eh / 2))
+    across = np.subtract(eyes[1], eyes[0])
+    level = abs(across[1]) <= 0.25 * abs(across[0])
+    if not level or not 0.28 <= across[0] / width <= 0.5:
+        return None
+    return tuple((float(ex), float(ey)) for ex, ey in eyes)
+
+
+def follow(grey: Sequence[np.ndarray], place: Place, fps: float | None = None) -> np.ndarray:
+    """How the head moves: a similarity for every frame, fitted to tracked points of the face.
+
+    Points on what the face's muscles move are outliers to the fit (least median of squares), so
+    that an expression is not taken for head motion. Where too few points can be followed a frame
+    keeps the motion of the one before.
+
+    Args:
+        grey: uint8 (h, w) frames.
+        place: of the face in the first.
+        fps: see `prepare`.
+
+    Returns:
+        float64 (frames, 2, 3), from each frame's pixels to the first one's; the first is identity.
+    """
+    face = np.hypot(*np.subtract(place.eyes[1], place.eyes[0])) / (EYES[1][0] - EYES[0][0])
+    mask = np.zeros(grey[0].shape, np.uint8)
+    middle = np.mean(place.eyes, 0) + np.array([0, 0.12 * face])
+    box = (tuple(map(float, middle)), (0.95 * face, 1.15 * face), 0.0)
+    cv2.ellipse(mask, box, 255, cv2.FILLED)
+    points = cv2.goodFeaturesToTrack(grey[0], POINTS, 0.01, max(2.0, APART * face), mask=mask)
+    out = np.tile(np.eye(2, 3), (len(grey), 1, 1))
+    if points is None or len(points) < 8:
+        return out
+    settings = {
+        "winSize": (max(9, round(0.09 * face) | 1),) * 2,
+        "maxLevel": 2,
+        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.005),
+    }
+    guess = points
+    for k in range(1, len(grey)):
+        # from the first frame straight to this one: errors do not add up along the clip
+        moved, ok, _ = cv2.calcOpticalFlowPyrLK(
+            grey[0], grey[k], points, guess.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **settings
+        )
+        good = ok.ravel() == 1
+        matrix = None
+        if good.sum() >= 8:
+            matrix, _ = cv2.estimateAffinePartial2D(moved[good], points[good], method=cv2.LMEDS)
+        out[k] = out[k - 1] if matrix is None else matrix
+        guess = np.where(ok[..., None] == 1, moved, points) if matrix is not None else points
+    return _smoothed(out, fps)
+
+
+def _smoothed(motion: np.ndarray, fps: float | None) -> np.ndarray:
+    """The path of the head without the tracking's own error; its first frame stays identity."""
+    sigma = 0.0 if fps is None else SMOOTH_SECONDS * fps
+    if sigma < 0.5 or len(motion) < 3:
+        return motion
+    reach = int(np.ceil(2.5 * sigma))
+    steps = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * (steps / sigma) ** 2)
+    flat = motion.reshape(len(motion), -1)
+    # mirrored about its ends as a point is, so that a steady movement stays one
+    reach = min(reach, len(flat) - 1)
+    head = 2 * flat[:1] - flat[reach:0:-1]
+    tail = 2 * flat[-1:] - flat[-2 : -reach - 2 : -1]
+    weights = weights[len(weights) // 2 - reach : len(weights) // 2 + reach + 1]
+    padded = np.concatenate([head, flat, tail])
+    path = np.stack(
+        [np.convolve(column, weights / weights.sum(), "valid") for column in padded.T], 1
+    )
+    path += flat[0] - path[0]
+    return path.reshape(motion.shape)
+
+
+def _to_crop(place: Place, side: int, margin: float) -> np.ndarray:
+    """(2, 3): from pixels of the first frame to those of the crop, eyes level and at `EYES`."""
+    left, right = np.asarray(place.eyes, np.float64)
+    across = right - left
+    distance = max(float(np.hypot(*across)), 1e-3)
+    scale = side * (EYES[1][0] - EYES[0][0]) / (distance * (1 + 2 * margin))
+    cosine, sine = across / distance * scale
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    target = np.array([side / 2, side * (margin + EYES[0][1]) / (1 + 2 * margin)]) - 0.5
+    return np.column_stack([turn, target - turn @ ((left + right) / 2)])
+
+
+def _cut(grey: np.ndarray, to_crop: np.ndarray, motion: np.ndarray, side: int) -> np.ndarray:
+    matrix = to_crop[:, :2] @ motion
+    matrix[:, 2] += to_crop[:, 2]
+    factor = int(1 / max(float(np.hypot(*to_crop[0, :2])), 1e-6))
+    if factor > 1:  # a warp skips pixels when it shrinks by more than two: average them first
+        grey = block_mean(grey, factor)
+        # pixel x of the small image has its middle at factor * (x + 0.5) - 0.5 of the large one
+        matrix[:, 2] += matrix[:, :2] @ np.full(2, (factor - 1) / 2)
+        matrix[:, :2] *= factor
+    return cv2.warpAffine(
+        grey, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+@lru_cache(maxsize=1)
+def _haar() -> HaarDetector:
+    return HaarDetector()
+
+
+@lru_cache(maxsize=1)
+def _eye_cascade():
+    return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_eye.xml"))

@@ -1,0 +1,93 @@
+"""Turn a dataset of clips into a folder of flow images, or draw the motion of one clip."""
+
+import argparse
+from pathlib import Path
+
+from keras_mer.errors import UserError, run_script
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="The folder is itself a dataset, of the source flow-images. Examples: "
+        "scripts/flow.py --source casme2 --data data/casme2 --out data/casme2-flow; "
+        "scripts/flow.py --source samm --data data/samm --picture 006_1_2 --out motion.png",
+    )
+    parser.add_argument("--source", required=True, help="casme2, smic, samm, megc2019, clips, ...")
+    parser.add_argument("--data", required=True, metavar="PATH", help="where it lies")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the source, e.g. camera=NIR or frames=raw; repeatable",
+    )
+    parser.add_argument(
+        "--vocabulary", help="megc3, casme5, ...: merge the classes (default: the source's own)"
+    )
+    parser.add_argument("--out", required=True, help="folder to write, or the picture")
+    parser.add_argument("--picture", metavar="CLIP", help="draw flow and strain of this clip only")
+    parser.add_argument("--side", type=int, default=28, help="of the images (default: 28)")
+    parser.add_argument(
+        "--face-side", type=int, default=128, help="of the face the flow is computed on (128)"
+    )
+    parser.add_argument("--method", default="dis", help="dis (default), dis-fast or farneback")
+    parser.add_argument("--keep-head", action="store_true", help="do not remove head motion")
+    parser.add_argument("--detector", default="haar", help="haar (default) or yunet")
+    parser.add_argument("--detector-model", metavar="FILE", help="YuNet's file")
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder in use")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    if args.side < 4 or args.face_side < 32:
+        raise UserError("--side takes 4 pixels or more, --face-side 32")
+
+    from keras_mer import emotions, images
+    from keras_mer.data import flow_dataset, sources
+    from keras_mer.face import motion, picture
+    from keras_mer.face.detect import make_detector
+    from keras_mer.progress import console, track
+
+    options = {}
+    for text in args.set:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"--set {text}: expected key=value, e.g. camera=NIR")
+        options[key] = value
+    manifest = sources.load(args.source, args.data, **options)
+    if args.vocabulary:
+        manifest = sources.relabel(manifest, emotions.vocabulary(args.vocabulary))
+    how = {
+        "side": args.face_side,
+        "method": args.method,
+        "head": not args.keep_head,
+        "detector": make_detector(args.detector, args.detector_model),
+    }
+    if args.picture:
+        sample = flow_dataset.find(manifest, args.picture)
+        moved = flow_dataset.rise(manifest, sample, **how)
+        images.write(args.out, picture.draw(moved.onset, moved.apex, moved.flow, moved.strain))
+        onset, apex = moved.numbers
+        console.print(
+            f"{sample.path} ({sample.label}): onset {onset}, apex {apex}"
+            f"{' (spotted)' if moved.spotted else ''}, motion "
+            f"{100 * motion.amplitude(moved.flow):.2f} % of the face's width; wrote {args.out}",
+            markup=False,
+        )
+        return
+    dropped = [s for s in manifest if s.split == "dropped"]
+    count, failed = flow_dataset.write(
+        manifest, args.out, image_side=args.side, overwrite=args.overwrite, progress=track, **how
+    )
+    for note in [s.note for s in dropped][:5] + [f"{p}: {why}" for p, why in failed][:5]:
+        console.print(f"left out: {note}", markup=False)
+    console.print(
+        f"wrote {count:,} flow images to {Path(args.out)}; left out {len(dropped) + len(failed):,}",
+        markup=False,
+    )
+
+
+if __name__ == "__main__":
+    run_script(main)
