@@ -74,7 +74,7 @@ def spot(
     else:
         score, best = _search(cleaned, keep, fps)
     shape = keep @ _templates(np.array([best]), count)[0]
-    course = cleaned @ shape
+    course = gram @ shape  # along the picture that goes with the shape, its trend left in
     peak = int(np.clip(best[1], 0, count - 1))
     course = (course - np.percentile(course, 5)) / max(
         course[peak] - np.percentile(course, 5), 1e-9
