@@ -56,9 +56,15 @@ def draw_faces(image: np.ndarray, faces: Iterable[Face], bars: bool = True) -> N
     Args:
         image: uint8, (height, width, 3) BGR.
         faces: as `Recogniser.predict` gives them; an `id` attribute is shown where there is one.
-        bars: whether to draw a bar a class beside each box.
+        bars: whether to draw a bar a class beside each box, where there is room for them.
     """
+    faces = list(faces)
     size = max(11.0, min(image.shape[:2]) / 32)
+    taken = [tuple(face.box) for face in faces]
+    for face in faces:
+        if bars and (place := _room(face, size * 0.75, image.shape, taken)):
+            taken.append(place)
+            _bars(image, face, size * 0.75, place)
     for face in faces:
         x, y, width, height = face.box
         tint = colour(face.label)
@@ -69,31 +75,47 @@ def draw_faces(image: np.ndarray, faces: Iterable[Face], bars: bool = True) -> N
         identity = f"{face.id}: " if hasattr(face, "id") else ""
         words = f"{identity}{face.label} {face.confidence:.0%}"
         text(image, words, (x, round(y - 1.7 * size)), size, tint)
-        if bars:
-            _bars(image, face, size * 0.75)
 
 
-def _bars(image: np.ndarray, face: Face, size: float) -> None:
-    """A bar a class, to the right of the box, or to its left where the image ends."""
-    x, y, width, _ = face.box
-    step, span = round(size * 1.5), round(size * 8)
-    left = x + width + 6
-    if left + span > image.shape[1] and x - 6 - span >= 0:
-        left = x - 6 - span
-    panel = image[max(y, 0) : y + step * len(face.probabilities), max(left, 0) : left + span]
-    if panel.size == 0:
-        return
+def _room(
+    face: Face, size: float, shape: Sequence[int], taken: list[tuple[int, int, int, int]]
+) -> tuple[int, int, int, int] | None:
+    """A place (x, y, width, height) for a face's bars that covers no face and no other bars."""
+    x, y, width, height = face.box
+    wide, high = round(size * 8), round(size * 1.5) * len(face.probabilities)
+    beside = max(0, min(y, shape[0] - high))
+    below = max(0, min(x, shape[1] - wide))
+    for left, top in (
+        (x + width + 6, beside),
+        (x - 6 - wide, beside),
+        (below, y + height + 6),
+        (below, y - 6 - high),
+    ):
+        inside = 0 <= left <= shape[1] - wide and 0 <= top <= shape[0] - high
+        if inside and not any(
+            left < a + w and a < left + wide and top < b + h and b < top + high
+            for a, b, w, h in taken
+        ):
+            return left, top, wide, high
+    return None
+
+
+def _bars(image: np.ndarray, face: Face, size: float, place: tuple[int, int, int, int]) -> None:
+    """A bar a class, on a darkened part of the image."""
+    left, top, wide, high = place
+    panel = image[top : top + high, left : left + wide]
     panel[...] = panel // 3
+    step = high // len(face.probabilities)
     for row, (name, share) in enumerate(face.probabilities.items()):
-        top = round(row * step)
-        end = round((panel.shape[1] - 1) * share)
+        top = row * step
+        end = round((wide - 1) * share)
         cv2.rectangle(panel, (0, top + 1), (end, top + step - 2), colour(name), cv2.FILLED)
         spot = (3, top + round(size * 1.05))
         thick = max(1, round(size / 12))
         # A shadow instead of an outline: thick letters take ten times as long.
         for ink, off in (((0, 0, 0), 1), ((255, 255, 255), 0)):
-            place = spot[0] + off, spot[1] + off
-            cv2.putText(panel, name, place, _FONT, size / 22, ink, thick, cv2.LINE_AA)
+            origin = spot[0] + off, spot[1] + off
+            cv2.putText(panel, name, origin, _FONT, size / 22, ink, thick, cv2.LINE_AA)
 
 
 def strip(
