@@ -30,6 +30,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--model", help="a published model to predict with as well, such as saved_models/..."
     )
+    parser.add_argument(
+        "--benchmark", action="store_true", help="measure the live pipeline there as well"
+    )
     return parser.parse_args()
 
 
@@ -48,6 +51,9 @@ def main() -> None:
         command(python, "-m", "pytest", "tests/face", "tests/runtime", "-rs", env=environment)
         for model in [models / "image", *([options.model] if options.model else [])]:
             predict(python, folder / "face.png", model)
+        if options.benchmark:
+            script = (python, "scripts/benchmark_runtime.py", "--memory-frames", 0)
+            command(*script, "--model", options.model or models / "image", env=IMPORTABLE)
         print(f"{name}: passed; {megabytes(folder / name):.0f} MB without the tests' own tools")
 
 

@@ -38,10 +38,9 @@ def test_no_face_is_an_empty_list():
 def test_haar_takes_well_under_a_second_for_twelve_megapixels():
     image = cv2.resize(scene((160, 120, 60, 200)), (4000, 3000))
     detector = HaarDetector()
-    started = time.perf_counter()
+    started = time.process_time()  # whatever else the machine does
     (face,) = detector.detect(image)
-    # 0.15 s on a quiet core; the bound leaves room for a busy machine.
-    assert time.perf_counter() - started < 1.5
+    assert time.process_time() - started < 0.8
     assert centre(face) == pytest.approx((2000, 1500), abs=60)
 
 

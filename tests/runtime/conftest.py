@@ -94,10 +94,23 @@ class Display:
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | self.env)
         return done.stdout.strip()
 
-    def window(self, title: str) -> str:
-        """The id of the window with that title, once it is there."""
-        found = wait_for(lambda: self.tool("search", "--onlyvisible", "--name", f"^{title}$"))
-        return found.splitlines()[-1]
+    def window(self, title: str, process: subprocess.Popen) -> str:
+        """The id of the window with that title, once the process has opened it."""
+
+        def found():
+            if process.poll() is not None:
+                pytest.fail(f"{title} ended: {process.communicate()}")
+            return self.tool("search", "--onlyvisible", "--name", f"^{title}$")
+
+        window = wait_for(found).splitlines()[-1]
+        # Without a window manager Qt sometimes misses that its window can be seen: show it again.
+        for _ in range(20):
+            try:
+                wait_for(lambda: self.picture().any(), 2)
+                return window
+            except AssertionError:
+                self.tool("windowunmap", "--sync", window, "windowmap", "--sync", window)
+        return window
 
     def key(self, window: str, *keys: str) -> None:
         self.tool("windowfocus", window)
@@ -213,13 +226,13 @@ def script(start):
 
     def run(*arguments, **options) -> subprocess.CompletedProcess:
         process = start(*arguments, **options)
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=180)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return run
 
 
-def wait_for(condition, seconds: float = 20.0):
+def wait_for(condition, seconds: float = 40.0):
     """Poll until `condition()` is true, and give its value."""
     end = time.monotonic() + seconds
     while not (value := condition()):

@@ -30,7 +30,7 @@ def window(display, recogniser, video, tmp_path, monkeypatch):
         window.close()
 
 
-def until(window, condition, seconds=15.0):
+def until(window, condition, seconds=40.0):
     """Let the window work until `condition()`."""
     end = time.monotonic() + seconds
     while not condition():
@@ -111,7 +111,7 @@ def test_a_source_that_ends_leaves_the_gallery_open(window):
 def test_the_script(start, display, tiny_model, video, tmp_path):
     process = start("capture.py", "--source", video, "--model", tiny_model, "--gallery", "g",
                     **display.env)  # fmt: skip
-    window = display.window("keras_mer capture")
+    window = display.window("keras_mer capture", process)
     time.sleep(1)
     display.tool("windowfocus", window)
 
@@ -121,7 +121,7 @@ def test_the_script(start, display, tiny_model, video, tmp_path):
 
     wait_for(captured)
     display.tool("key", "Escape")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "faces in g" in out, err
 
 

@@ -56,7 +56,7 @@ def test_a_replay_keeps_its_pace_and_starts_over(video):
     source.fps = 200.0
     started = time.monotonic()
     frames = [source.read() for _ in range(120)]
-    assert 0.55 < time.monotonic() - started < 3
+    assert 0.55 < time.monotonic() - started < 10
     assert [frame.index for frame in frames] == list(range(120))
     source.close()
 
@@ -71,7 +71,7 @@ def test_the_newest_frame_of_a_live_source(video):
             if len(ages) == 8:
                 break
         assert grabber.dropped >= 8
-    assert np.median(ages) < 0.05
+    assert np.median(ages) < 0.15
 
 
 @pytest.mark.parametrize(

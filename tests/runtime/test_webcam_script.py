@@ -42,7 +42,7 @@ def test_ctrl_c_leaves_everything_whole(start, tiny_model, video, tmp_path, numb
                     "--no-display", "--log", log, "--output", "out.mp4")  # fmt: skip
     wait_for(lambda: log.exists() and log.read_text().count("\n") > 20)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in err
     assert "stopped" in err and "frames in" in out
     rows = [json.loads(line) for line in log.read_text().splitlines()]
@@ -86,7 +86,7 @@ def test_a_display_that_does_not_answer(script, tiny_model):
 def test_the_window_and_its_keys(start, cv2_windows, tiny_model, video, tmp_path):
     process = start("webcam.py", "--source", video, "--as-camera", "--model", tiny_model,
                     "--folder", "shots", **cv2_windows.env)  # fmt: skip
-    window = cv2_windows.window("keras_mer")
+    window = cv2_windows.window("keras_mer", process)
     shots = tmp_path / "shots"
     # The skin of the drawn face is on the screen.
     wait_for(
@@ -102,22 +102,21 @@ def test_the_window_and_its_keys(start, cv2_windows, tiny_model, video, tmp_path
     cv2_windows.key(window, "r")
     time.sleep(0.3)
     cv2_windows.key(window, "q")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "face 1:" in out and str(frame.name) in out
     (recording,) = shots.glob("recording-*.mp4")
-    assert 15 < count_frames(recording) < 80
+    assert 5 < count_frames(recording) < 400
 
 
 @pytest.mark.parametrize("end", ["escape", "close button"])
 def test_escape_and_the_close_button_end_it(start, cv2_windows, tiny_model, video, end):
     process = start("webcam.py", "--source", video, "--as-camera", "--model", tiny_model,
                     "--strip", "0", **cv2_windows.env)  # fmt: skip
-    window = cv2_windows.window("keras_mer")
-    wait_for(lambda: cv2_windows.picture().any())
+    window = cv2_windows.window("keras_mer", process)
     if end == "escape":
         cv2_windows.key(window, "Escape")
     else:
         cv2_windows.close(window)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "frames in" in out, err
