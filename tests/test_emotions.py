@@ -52,3 +52,29 @@ def test_classes_must_be_the_same_in_the_same_order():
     emotions.check_same_classes(["happy", "sad"], ("happy", "sad"), where="model")
     with pytest.raises(UserError, match=r"model: expected the classes happy, sad; got sad, happy"):
         emotions.check_same_classes(["happy", "sad"], ["sad", "happy"], where="model")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "expected"),
+    [
+        ("happy", "casme2", "positive"),
+        ("repression", "casme2", "negative"),
+        ("fear", "casme2", ""),  # MEGC 2019 leaves CASME II's fear and sadness out
+        ("sad", "casme2", ""),
+        ("others", "casme2", ""),
+        ("fear", "samm", "negative"),
+        ("contempt", "samm", "negative"),
+        ("others", "samm", ""),
+        ("negative", "smic", "negative"),
+        ("sad", "mmew", "negative"),
+    ],
+)
+def test_megc_merges_each_dataset_by_its_own_rule(name, source, expected):
+    assert emotions.merged(name, emotions.VOCABULARIES["megc3"], source) == expected
+    assert emotions.merged(name, ("positive", "surprise", "negative"), source) == expected
+
+
+def test_a_class_of_the_vocabulary_stays_and_others_have_no_place():
+    assert emotions.merged("repression", emotions.VOCABULARIES["casme5"], "casme2") == "repression"
+    assert emotions.merged("fear", emotions.VOCABULARIES["casme5"], "casme2") == ""
+    assert emotions.merged("disgust", emotions.VOCABULARIES["samm5"], "samm") == ""
