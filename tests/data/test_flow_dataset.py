@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -49,8 +50,6 @@ def test_the_motion_of_one_clip_and_an_apex_that_is_not_given(drawn):
     assert given.numbers == (t.onset, t.apex) and not given.spotted
     up = given.flow[20:40, 20:76, 1].mean()
     assert up < -0.3  # raised brows
-    from dataclasses import replace
-
     found = flow_dataset.rise(manifest, replace(sample, apex=None), 96)
     assert found.spotted and abs(found.numbers[1] - t.apex) <= 2
     assert np.corrcoef(given.flow.ravel(), found.flow.ravel())[0, 1] > 0.9
