@@ -62,6 +62,15 @@ export: $(READY)  ## export a run to TFLite, measured against Keras (RUN, OUT)
 loso: $(READY)  ## score clips by leaving one subject out at a time; resumes (RECIPE, DATA, SET)
 	$(PY) scripts/loso.py $(RECIPE_OPTIONS) $(ARGS)
 
+.PHONY: ssl-kd
+ssl-kd: RECIPE := $(if $(filter file,$(origin RECIPE)),ssl-kd-demo,$(RECIPE))
+ssl-kd: $(READY)  ## learn without labels, fine-tune, distil, export; resumes (RECIPE, DATA, SET)
+	$(PY) scripts/ssl_kd.py $(RECIPE_OPTIONS) --run $(RUN) $(ARGS)
+
+.PHONY: probe
+probe: $(READY)  ## what pretraining is worth with 1, 10 and 100 % of the labels (RUN)
+	$(PY) scripts/probe.py --run $(RUN) $(ARGS)
+
 .PHONY: predict
 predict: $(READY)  ## name the expressions in photographs (IMAGES, MODEL)
 	$(PY) scripts/predict.py $(IMAGES) --model $(MODEL) $(ARGS)
@@ -69,6 +78,7 @@ predict: $(READY)  ## name the expressions in photographs (IMAGES, MODEL)
 .PHONY: benchmark
 benchmark: $(READY)  ## latency, training speed, photographs a second, memory (MODEL)
 	$(PY) scripts/benchmark.py --model $(MODEL) $(ARGS)
+	$(PY) scripts/benchmark_learning.py
 
 .PHONY: test
 test: $(READY)  ## run the tests

@@ -64,9 +64,11 @@ class Student:
     `model` is the student's, `changes` are other values of the recipe for it, by dotted key
     (``{training.epochs: 60}``), whether it learns alone or from a teacher. `hard` is the weight
     of the labels beside the teacher's word; at 0 no label is needed, and images without one are
-    learnt from as well. `matching` is the weight of the features' distance.
+    learnt from as well. `matching` is the weight of the features' distance. `teachers` are run
+    folders; the chain fills them in.
     """
 
+    teachers: list = field(default_factory=list)
     model: dict = field(default_factory=dict)
     changes: dict = field(default_factory=dict)
     hard: float = 0.1

@@ -29,9 +29,14 @@ def features(model: keras.Model) -> keras.Model:
 def logits(model: keras.Model) -> keras.Model:
     """A model up to its last layer with weights, layers shared: pixels -> (batch, classes) logits.
 
-    Exactly the model itself, less the softmax that saved files carry.
+    Exactly the model itself, less the softmax that saved files carry. Of a committee, whose output
+    is a mean of probabilities, their logarithms, which a softmax takes back to them.
     """
-    return keras.Model(model.input, _last_weighted(model).output, name=model.name)
+    layer = _last_weighted(model)
+    if isinstance(layer, keras.Model):
+        out = keras.ops.log(keras.ops.maximum(model.output, 1e-12))
+        return keras.Model(model.input, out, name=model.name)
+    return keras.Model(model.input, layer.output, name=model.name)
 
 
 def _last_weighted(model: keras.Model) -> keras.Layer:

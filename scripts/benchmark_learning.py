@@ -1,0 +1,189 @@
+"""Measure DINO's and distillation's training steps beside plain ones of the same arithmetic."""
+
+import argparse
+import resource
+import time
+
+from keras_mer.errors import run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="A step is measured on one batch in memory, so that the input pipeline is left out. "
+        "Machines differ and are shared: trust the ratios.",
+    )
+    parser.add_argument("--recipe", default="ssl-kd-demo", help="whose networks, crops and batches")
+    parser.add_argument("--steps", type=int, default=20, help="steps of each measurement")
+    parser.add_argument("--rounds", type=int, default=5, help="how often the ways take turns")
+    args = parser.parse_args()
+
+    from keras_mer import device
+    from keras_mer import recipe as recipes
+
+    recipe = recipes.load(args.recipe)
+    device.set_up(recipe.training.precision, 0, False)
+    print(dino(recipe, args.steps, args.rounds), end="\n\n")
+    print(distillation(recipe, args.steps, args.rounds), end="\n\n")
+    print(crops(recipe, args.steps), end="\n\n")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"Peak memory of this process: {peak:.2f} GB.")
+
+
+def dino(recipe, steps: int, rounds: int) -> str:
+    """DINO's step, and the same crops through the same network under a plain cross-entropy."""
+    import keras
+    import numpy as np
+
+    from keras_mer import pretraining
+    from keras_mer.models import dino as models
+    from keras_mer.models.features import features
+
+    body = features(pretraining.network(recipe, tuple("abcdefg")))
+    learner = pretraining.build(recipe, body, steps)
+    s, shape = recipe.dino, body.input_shape[1:]
+    small = s.local_size or shape[0]
+    random = np.random.default_rng(0)
+    views = {
+        "global": random.uniform(0, 255, (s.batch, 2, *shape)).astype("f"),
+        "local": random.uniform(0, 255, (s.batch, s.local_crops, small, small, shape[2])).astype(
+            "f"
+        ),
+    }
+    targets = keras.ops.one_hot(random.integers(0, s.outputs, s.batch), s.outputs)
+
+    class Plain(models.DINO):
+        """The student alone, by labels: what is left is the arithmetic of its crops."""
+
+        def call(self, inputs, training=False):
+            every = [
+                models._each_crop(lambda x: self.backbone(x, training=training), inputs["global"])
+            ]
+            every.append(models._each_crop(lambda x: self._local(x, training), inputs["local"]))
+            found = keras.ops.concatenate(every, axis=1)
+            return models._each_crop(lambda x: self.head(x, training=training), found)
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            log = keras.ops.log_softmax(y_pred / 0.1, axis=-1)
+            return -keras.ops.mean(keras.ops.sum(targets[:, None] * log, axis=-1))
+
+        train_step = keras.Model.train_step
+
+    plain = Plain(body, learner.head, learner.schedules, small)
+    plain.compile(keras.optimizers.SGD(1e-3, 0.9), jit_compile=False)
+    teacher = keras.Sequential([learner.teacher_backbone, learner.teacher_head])
+    large = views["global"].reshape(-1, *shape)
+    speeds = take_turns(
+        {
+            "DINO": lambda n: fit(learner, views, n),
+            "plain": lambda n: fit(plain, views, n),
+            "teacher": lambda n: look(teacher, large, n),
+        },
+        steps,
+        rounds,
+    )
+    name = f"DINO, {s.batch} images of 2 x {shape[0]} and {s.local_crops} x {small} pixels"
+    return _table(name, "DINO", speeds, s.batch)
+
+
+def distillation(recipe, steps: int, rounds: int) -> str:
+    """Distillation's step, the student's plain one, and its teacher's look at the same images."""
+    import dataclasses
+
+    import keras
+    import numpy as np
+
+    from keras_mer import training
+    from keras_mer.models.distillation import Distillation
+
+    def student():
+        own = dataclasses.replace(recipe, model=recipe.student.model)
+        return training.build_model(own, tuple("abcdefg"))
+
+    teacher = training.build_model(recipe, tuple("abcdefg"))
+    batch = recipe.training.batch
+    random = np.random.default_rng(0)
+    x = random.uniform(0, 255, (batch, *teacher.input_shape[1:])).astype("f")
+    y = np.eye(7, dtype="f")[random.integers(0, 7, batch)]
+    learner, plain = Distillation(student(), [teacher]), student()
+    for model in (learner, plain):
+        model.compile(
+            keras.optimizers.SGD(1e-3, 0.9),
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+            jit_compile=False,
+        )
+    speeds = take_turns(
+        {
+            "distillation": lambda n: fit(learner, (x, y), n),
+            "plain": lambda n: fit(plain, (x, y), n),
+            "teacher": lambda n: look(teacher, x, n),
+        },
+        steps,
+        rounds,
+    )
+    return _table(f"distillation, {batch} images", "distillation", speeds, batch)
+
+
+def crops(recipe, steps: int) -> str:
+    """The input pipeline alone: views a second."""
+    import numpy as np
+
+    from keras_mer import pretraining
+    from keras_mer.data import multicrop
+
+    s, size = recipe.dino, recipe.model["size"]
+    images = np.random.default_rng(0).integers(0, 256, (512, size, size, 1), np.uint8)
+    batches = iter(multicrop.view_batches(images, s.batch, pretraining.crops(recipe, size)))
+    next(batches)
+    start = time.perf_counter()
+    for _ in range(steps):
+        next(batches)
+    views = steps * s.batch * (2 + s.local_crops) / (time.perf_counter() - start)
+    return f"Input pipeline alone: {views:.0f} views a second."
+
+
+def fit(model, data, steps: int) -> None:
+    import tensorflow as tf
+
+    batch = tf.data.Dataset.from_tensors(data).repeat()
+    model.fit(batch, steps_per_epoch=steps, verbose=0, shuffle=False)
+
+
+def look(model, images, steps: int) -> None:
+    import tensorflow as tf
+
+    model.predict(tf.data.Dataset.from_tensors(images).repeat(), steps=steps, verbose=0)
+
+
+def take_turns(ways: dict, steps: int, rounds: int) -> dict[str, float]:
+    """Median seconds a step of each way; the ways take turns, so that all meet the same load."""
+    import numpy as np
+
+    times = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, run in ways.items():
+            start = time.perf_counter()
+            run(steps)
+            if turn:  # the first turn traces and warms up
+                times[name].append((time.perf_counter() - start) / steps)
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def _table(title: str, name: str, seconds: dict[str, float], batch: int) -> str:
+    from keras_mer import report
+
+    plain = seconds["plain"] + seconds["teacher"]
+    rows = [
+        [f"{name}'s step", seconds[name]],
+        ["plain supervised step on the same", seconds["plain"]],
+        ["the teacher's look at the same", seconds["teacher"]],
+    ]
+    rows = [[text, f"{1 / t:.1f}", f"{batch / t:.0f}"] for text, t in rows]
+    over = 100 * (1 - plain / seconds[name])
+    return report.table([title, "steps a second", "images a second"], rows) + (
+        f"\n\nBeyond the arithmetic of both networks: {over:.1f} % of a step."
+    )
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,46 @@
+"""What pretraining is worth with few labels: neighbours, a linear probe, fine-tuning, scratch."""
+
+import argparse
+from pathlib import Path
+
+from keras_mer.errors import run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Killed, the same command goes on; what is done is skipped."
+    )
+    parser.add_argument("--run", type=Path, required=True, help="the folder of a DINO run")
+    parser.add_argument("--recipe", help="how labels are learnt (default: the run's own recipe)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="override a value of --recipe; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--labels", type=float, nargs="+", default=[0.01, 0.1, 1.0], help="shares of the labels"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--frozen", action="store_true", help="neighbours and linear probe only: seconds, not hours"
+    )
+    parser.add_argument("--out", type=Path, help="folder of the runs (default: RUN/probes)")
+    args = parser.parse_args()
+
+    from keras_mer import fewlabels, training
+    from keras_mer import recipe as recipes
+
+    recipe, manifest = training.load_run(args.run)
+    if args.recipe:
+        recipe = recipes.load(args.recipe, args.set)
+    elif args.set:
+        recipe = recipes.load(args.run / "recipe.yaml", args.set)
+    out = args.out or args.run / "probes"
+    found = fewlabels.compare(
+        recipe, manifest, args.run, out, fractions=tuple(args.labels), seeds=tuple(args.seeds),
+        tune=not args.frozen, cache="data/cache",
+    )  # fmt: skip
+    print(f"\n{fewlabels.table(found)}\n\nwrote {out}")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,54 @@
+"""From images without labels to a small model: pretrain, fine-tune, distil, evaluate, export."""
+
+import argparse
+from pathlib import Path
+
+from keras_mer.errors import run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Killed, the same command goes on; what is done is skipped."
+    )
+    parser.add_argument(
+        "--recipe", default="ssl-kd-demo", help="built-in name, or path of a .yaml file"
+    )
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="[SOURCE=]PATH",
+        help="where a source lies, instead of the recipe's path; repeatable",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a recipe value, e.g. dino.epochs=3; repeatable",
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        help="manifest to learn from (default: data/manifests/RECIPE.csv, made if it is not there)",
+    )
+    parser.add_argument("--run", type=Path, help="folder of all stages (default: runs/RECIPE)")
+    parser.add_argument(
+        "--out", type=Path, help="the exported student (default: saved_models/RECIPE)"
+    )
+    args = parser.parse_args()
+
+    from keras_mer import chain
+    from keras_mer import recipe as recipes
+    from keras_mer.data import build
+
+    recipe = recipes.load(args.recipe, args.set, data=args.data)
+    manifest = build.manifest_for(recipe, args.manifest)
+    folder = args.run or Path("runs") / recipe.name
+    found = chain.run(recipe, manifest, folder, out=args.out, cache="data/cache")
+    print(f"\n{chain.table(found)}\n")
+    print(f"wrote {folder}, {args.out or Path('saved_models') / recipe.name}")
+
+
+if __name__ == "__main__":
+    run_script(main)
