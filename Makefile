@@ -4,6 +4,9 @@ RECIPE ?= demo
 RUN    ?= runs/$(notdir $(basename $(RECIPE)))
 MODEL  ?= saved_models/fer2013-cnn
 IMAGES ?= $(error IMAGES is missing: name photographs or folders, e.g. IMAGES=photo.jpg)
+VIDEO  ?= $(error VIDEO is missing: name a file, e.g. VIDEO=talk.mp4)
+SOURCE ?= 0
+RUNS   ?= $(error RUNS is missing: name run folders, e.g. RUNS="runs/a runs/b")
 OUT    ?=
 DATA   ?=
 SET    ?=
@@ -23,7 +26,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
 	@echo
 	@echo "Variables: RECIPE (now $(RECIPE)), RUN, DATA=[SOURCE=]PATH, SET=key=value, MODEL, IMAGES,"
-	@echo "SPLIT, OUT, ARGS (any further option of the script; see scripts/NAME.py --help)"
+	@echo "VIDEO, SOURCE, SPLIT, OUT, ARGS (any further option of the script; see scripts/NAME.py --help)"
 
 $(READY): requirements.txt pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
@@ -75,9 +78,38 @@ probe: $(READY)  ## what pretraining is worth with 1, 10 and 100 % of the labels
 predict: $(READY)  ## name the expressions in photographs (IMAGES, MODEL)
 	$(PY) scripts/predict.py $(IMAGES) --model $(MODEL) $(ARGS)
 
+.PHONY: webcam
+webcam: $(READY)  ## live recognition: camera, video, folder or stream (SOURCE, MODEL)
+	$(PY) scripts/webcam.py --source $(SOURCE) --model $(MODEL) $(ARGS)
+
+.PHONY: timeline
+timeline: $(READY)  ## draw a whole video's expressions over time (VIDEO, MODEL)
+	$(PY) scripts/timeline.py $(VIDEO) --model $(MODEL) $(ARGS)
+
+.PHONY: capture
+capture: $(READY)  ## collect faces into a gallery of class folders, in a window (SOURCE, MODEL)
+	$(PY) scripts/capture.py --source $(SOURCE) --model $(MODEL) $(ARGS)
+
+.PHONY: detector
+detector: $(READY)  ## fetch the YuNet face detector from OpenCV's model zoo (uses the network)
+	$(PY) scripts/fetch_detector.py $(ARGS)
+
+.PHONY: edge-test
+edge-test: $(READY)  ## test the runtime in environments without TensorFlow, one an interpreter
+	$(PY) scripts/edge_test.py $(ARGS)
+
+.PHONY: explain
+explain: $(READY)  ## show where a model looks: heat maps over faces (IMAGES, MODEL)
+	$(PY) scripts/explain.py $(IMAGES) --model $(MODEL) $(ARGS)
+
+.PHONY: compare
+compare: $(READY)  ## hold evaluated runs against each other (RUNS="runs/a runs/b", SPLIT)
+	$(PY) scripts/compare.py $(RUNS) $(call option,--split,$(SPLIT)) $(ARGS)
+
 .PHONY: benchmark
 benchmark: $(READY)  ## latency, training speed, photographs a second, memory (MODEL)
 	$(PY) scripts/benchmark.py --model $(MODEL) $(ARGS)
+	$(PY) scripts/benchmark_runtime.py --model $(MODEL)
 	$(PY) scripts/benchmark_learning.py
 
 .PHONY: test

@@ -10,9 +10,10 @@ from pathlib import Path
 from keras_mer.errors import UserError, run_script
 
 ROOT = Path(__file__).resolve().parents[1]
+# What pip installs for each interpreter; requirements-edge.txt names both ways.
 ENVIRONMENTS = {
-    "tflite-runtime": "requirements-edge.txt",
-    "ai-edge-litert": "requirements-edge-litert.txt",
+    "tflite-runtime": ["-r", "requirements-edge.txt"],
+    "ai-edge-litert": ["ai-edge-litert==2.3.0", "opencv-python-headless==4.14.0.94", "numpy<2.5"],
 }
 # The package itself is not installed there: its metadata asks for the training stack.
 IMPORTABLE = {"PYTHONPATH": str(ROOT)}
@@ -57,15 +58,15 @@ def main() -> None:
         print(f"{name}: passed; {megabytes(folder / name):.0f} MB without the tests' own tools")
 
 
-def build(folder: Path, requirements: str) -> Path:
+def build(folder: Path, requirements: list[str]) -> Path:
     """An environment with these requirements and pytest, made anew when they have changed."""
     python, stamp = folder / "bin/python", folder / "requirements.txt"
-    wanted = (ROOT / requirements).read_text()
+    wanted = f"{requirements}\n{(ROOT / 'requirements-edge.txt').read_text()}"
     if not stamp.exists() or stamp.read_text() != wanted:
-        print(f"{folder.name}: installing {requirements} ...")
+        print(f"{folder.name}: installing {' '.join(requirements)} ...")
         venv.create(folder, with_pip=True, clear=True)
         pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
-        command(*pip, "-r", ROOT / requirements)
+        command(*pip, *requirements)
         (folder / "size.txt").write_text(str(size(folder)))
         command(*pip, "pytest>=8")
         stamp.write_text(wanted)
