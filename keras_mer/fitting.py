@@ -63,6 +63,7 @@ class Learner:
         kind = models.kind(recipe.model.get("name", "cnn"))
         for layer in clip_augment.clip_layers(recipe.augment, kind, seed):
             x = layer(x)
+        self.model = device.fused(self.model)
         self._trainee = keras.Model(row, self.model(x))
         # An epoch is as many steps for every fold, so that they share one compiled step; batches
         # are as near to the recipe's as lets the steps of an epoch be equal.
