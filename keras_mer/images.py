@@ -1,6 +1,7 @@
 """Image files to uint8 arrays and back, with OpenCV."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,28 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", "
 
 # A decoder fills what a truncated file lacks with grey; the end marker tells.
 _END_MARKERS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
+
+
+def find(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """The files named, and the images in the folders named, each once.
+
+    Raises:
+        UserError: when there is none.
+    """
+    files: dict[Path, None] = {}
+    paths = [Path(path) for path in paths]
+    for path in paths:
+        if path.is_dir():
+            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES)
+            files.update(dict.fromkeys(p for p in inside if p.is_file()))
+        else:
+            files[path] = None
+    if not files:
+        raise UserError(
+            f"no images in {', '.join(map(str, paths))}; expected files ending in "
+            f"{', '.join(sorted(SUFFIXES))}"
+        )
+    return list(files)
 
 
 def decode(data: bytes, name: str = "image") -> np.ndarray:

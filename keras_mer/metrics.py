@@ -82,19 +82,58 @@ def bootstrap(
         repeats: matrices to draw.
         seed: of the draw.
     """
+    cells = np.asarray(truth) * classes + np.asarray(prediction)
+    drawn = _redraw(cells, classes**2, groups, repeats, seed)
+    return drawn.reshape(repeats, classes, classes)
+
+
+def _redraw(
+    cells: np.ndarray, count: int, groups: np.ndarray | None, repeats: int, seed: int
+) -> np.ndarray:
+    """How often each cell comes up in resampled data, int64 (repeats, count)."""
     random = np.random.default_rng(seed)
     if groups is None:
-        counts = confusion_matrix(truth, prediction, classes).ravel()
+        counts = np.bincount(cells, minlength=count)
         # Drawing n samples with replacement is one multinomial draw over the cells.
-        drawn = random.multinomial(counts.sum(), counts / counts.sum(), repeats)
-    else:
-        names, index = np.unique(np.asarray(groups), return_inverse=True)
-        cells = np.asarray(truth) * classes + np.asarray(prediction)
-        by_group = np.zeros((len(names), classes * classes), np.int64)
-        np.add.at(by_group, (index, cells), 1)
-        weights = random.multinomial(len(names), np.full(len(names), 1 / len(names)), repeats)
-        drawn = weights @ by_group
-    return drawn.reshape(repeats, classes, classes)
+        return random.multinomial(counts.sum(), counts / counts.sum(), repeats)
+    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    by_group = np.zeros((len(names), count), np.int64)
+    np.add.at(by_group, (index, cells), 1)
+    weights = random.multinomial(len(names), np.full(len(names), 1 / len(names)), repeats)
+    return weights @ by_group
+
+
+def paired_bootstrap(
+    truth: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    classes: int,
+    *,
+    groups: np.ndarray | None = None,
+    repeats: int = 2000,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Confusion matrices of two models on the same resampled data, each as `bootstrap` gives them.
+
+    Both see every redrawn sample, so that what makes the samples hard cancels in the difference.
+
+    Args:
+        truth: class indices, (samples,).
+        first, second: what each model says, (samples,).
+        classes, groups, repeats, seed: as for `bootstrap`.
+    """
+    # One cell for each (truth, first, second): either model's matrix is a sum over the other.
+    cells = (np.asarray(truth) * classes + np.asarray(first)) * classes + np.asarray(second)
+    drawn = _redraw(cells, classes**3, groups, repeats, seed)
+    drawn = drawn.reshape(repeats, classes, classes, classes)
+    return drawn.sum(3), drawn.sum(2)
+
+
+def two_sided_p(differences: np.ndarray) -> float:
+    """How often a bootstrapped difference lies on the other side of 0, twice: a p-value."""
+    share = min(np.mean(differences <= 0), np.mean(differences >= 0))
+    # Never 0: that many repeats cannot show less than one in them.
+    return float(min(1.0, 2 * max(share, 1 / len(differences))))
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:

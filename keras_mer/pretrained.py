@@ -1,6 +1,7 @@
 """Weights learnt elsewhere, put into a model's body; never a silent start from random ones."""
 
 import contextlib
+import os
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -82,7 +83,7 @@ def _downloading(name: str) -> Iterator[None]:
         raise
     except Exception as error:  # get_file raises bare Exception
         found = re.search(r"https?://\S+?\.h5", str(error))
-        cache = Path(keras.config.keras_home()) / "models"
+        cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
         if found:
             how = f"fetch {found.group()} where there is a network and put it into {cache}/"
         elif isinstance(error, ValueError) and "corrupted" not in str(error):

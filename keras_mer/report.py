@@ -1,6 +1,7 @@
 """Pictures and tables of a run and of an evaluation."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
@@ -20,8 +21,9 @@ def save_figure(figure: plt.Figure, path: str | os.PathLike) -> None:
 
 
 def draw_curves(history: list[dict], path: str | Path, best: int | None = None) -> None:
-    """Draw loss, accuracy, UAR and learning rate by epoch; a line marks the epoch kept."""
+    """Draw loss, accuracy, UAR and learning rate by epoch; lines mark the epoch kept and phases."""
     epochs = [row["epoch"] for row in history]
+    changes = [b["epoch"] for a, b in pairwise(history) if a.get("phase") != b.get("phase")]
     figure, axes = plt.subplots(1, 4, figsize=(16, 3.6), layout="constrained")
     for axis, (title, *names) in zip(
         axes,
@@ -38,6 +40,8 @@ def draw_curves(history: list[dict], path: str | Path, best: int | None = None) 
             axis.plot(epochs, [row[name] for row in history], label=label, marker=".")
         if best is not None:
             axis.axvline(best, color="grey", linestyle=":", label=f"kept: epoch {best}")
+        for epoch in changes:
+            axis.axvline(epoch - 0.5, color="black", linewidth=0.8, label="second phase")
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.legend()

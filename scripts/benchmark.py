@@ -8,6 +8,11 @@ from pathlib import Path
 
 from keras_mer.errors import run_script
 
+BACKBONES = [
+    "MobileNetV3Small", "MobileNetV2", "MobileNetV3Large", "EfficientNetB0", "EfficientNetV2B0",
+    "EfficientNetB3", "ResNet50V2", "ConvNeXtTiny", "VGG16",
+]  # fmt: skip
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -23,13 +28,24 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, default=3, help="how often the two ways of training take turns"
     )
+    parser.add_argument(
+        "--backbones",
+        nargs="*",
+        metavar="NAME",
+        help="instead: size and latency of the transfer model by backbone; without names, of those "
+        "the README speaks of",
+    )
+    parser.add_argument("--resolution", type=int, default=96, help="of the backbones")
     parser.add_argument("--out", type=Path, help="write the tables to this file, too")
     args = parser.parse_args()
-    pages = [
-        latencies(args.model),
-        training(args.model, args.steps, args.rounds),
-        photographs(args.model),
-    ]
+    if args.backbones is not None:
+        pages = [backbones(args.backbones or BACKBONES, args.resolution)]
+    else:
+        pages = [
+            latencies(args.model),
+            training(args.model, args.steps, args.rounds),
+            photographs(args.model),
+        ]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     pages.append(f"Peak memory of this process: {peak:.2f} GB.")
     text = "\n\n".join(pages)
@@ -77,6 +93,39 @@ def latencies(folder: Path) -> str:
         )
     header = ["one face", "size", "one thread", "two threads", "times as fast as Keras"]
     return "## Latency (median)\n\n" + report.table(header, rows)
+
+
+def backbones(names: list[str], resolution: int) -> str:
+    """The transfer model with random weights: what it costs depends on its shape alone."""
+    import tempfile
+
+    import numpy as np
+
+    from keras_mer import cost, export, models, report
+    from keras_mer.runtime.interpreter import TFLiteModel
+
+    faces = np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1), np.uint8)
+    rows = []
+    for name in names:
+        model = models.build("transfer", classes=7, backbone=name, resolution=resolution)
+        cells = [
+            name,
+            f"{model.count_params() / 1e6:.2f} M",
+            f"{cost.multiply_adds(model) / 1e6:.0f} M",
+        ]
+        for variant in ("float32", "int8"):
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / "model.tflite"
+                full = models.with_probabilities(model)
+                file.write_bytes(export.convert(full, variant, faces))
+                lite = TFLiteModel(file, threads=1)
+                ms = export.latency(lambda lite=lite: lite.predict(faces[:1]))
+                cells += [f"{file.stat().st_size / 1e6:.2f} MB", f"{ms:.2f} ms"]
+        rows.append(cells)
+        print(" ".join(cells), flush=True)
+    header = ["backbone", "parameters", "multiply-adds", "float32", "latency", "int8", "latency"]
+    title = f"## Backbones at {resolution} pixels (one face, one thread, median)"
+    return f"{title}\n\n{report.table(header, rows)}"
 
 
 def training(folder: Path, steps: int, rounds: int) -> str:

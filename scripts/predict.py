@@ -48,7 +48,7 @@ def main() -> None:
     options = parse_arguments()
     started = time.perf_counter()
     recogniser = load_recogniser(options, options.max_side)
-    files = find_files(options.images)
+    files = images.find(options.images)
     skipped: list[tuple[Path, str]] = []
     read: list[Path] = []
     shapes: list[tuple[int, int]] = []
@@ -89,23 +89,6 @@ def main() -> None:
     print(summary(answers, skipped, seconds, model), file=sys.stderr)
     if not read:
         raise UserError(f"none of the {len(files)} files could be read as an image")
-
-
-def find_files(paths: list[str]) -> list[Path]:
-    """The files named, and the images in the folders named, each once."""
-    files: dict[Path, None] = {}
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in images.SUFFIXES)
-            files.update(dict.fromkeys(p for p in inside if p.is_file()))
-        else:
-            files[path] = None
-    if not files:
-        raise UserError(
-            f"no images in {', '.join(paths)}; expected files ending in "
-            f"{', '.join(sorted(images.SUFFIXES))}"
-        )
-    return list(files)
 
 
 def print_table(answers: list[tuple[Path, list[Face]]]) -> None:

@@ -97,3 +97,25 @@ def test_published_predictions_score_as_published():
     assert len(rows) == 442
     assert found.macro_f1.round(4) == 0.7209
     assert found.uar.round(4) == 0.7250
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_paired_resamples_are_those_of_each_model_alone_and_move_together(grouped):
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 3, 300)
+    first = np.where(random.random(300) < 0.3, (truth + 1) % 3, truth)
+    second = np.where(random.random(300) < 0.05, (first + 1) % 3, first)  # nearly the same
+    groups = np.arange(300) // 10 if grouped else None
+    a, b = metrics.paired_bootstrap(truth, first, second, 3, groups=groups, repeats=3000)
+    alone = metrics.bootstrap(truth, first, 3, groups=groups, repeats=3000, seed=1)
+    assert (a.sum((1, 2)) == 300).all() and (a.sum(2) == b.sum(2)).all()  # the same truths
+    accuracy = [metrics.scores(m).accuracy for m in (a, b, alone)]
+    assert accuracy[0].mean() == pytest.approx(accuracy[2].mean(), abs=0.005)
+    assert accuracy[0].std() == pytest.approx(accuracy[2].std(), rel=0.1)
+    assert (accuracy[0] - accuracy[1]).std() < 0.7 * accuracy[0].std()
+
+
+def test_p_is_small_where_the_difference_is_sure_and_never_zero():
+    assert metrics.two_sided_p(np.full(2000, 0.1)) == 0.001
+    assert metrics.two_sided_p(np.zeros(2000)) == 1
+    assert metrics.two_sided_p(np.r_[np.full(1900, 1), np.full(100, -1)]) == pytest.approx(0.1)

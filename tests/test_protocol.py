@@ -84,21 +84,19 @@ def test_a_folder_of_another_recipe_or_of_other_clips_is_refused(clips, tmp_path
         run(recipe(), (fewer, inputs[:-6]), tmp_path)
 
 
-def test_what_is_chosen_is_chosen_without_the_outer_fold(clips, tmp_path):
-    choose = {"model.C": [1e-9, 1e-3]}
-    made = recipe({"name": "svm", "size": 12}, choose=choose, inner=3)
+def test_what_is_chosen_is_chosen_without_the_outer_fold(clips):
+    choose = {"training.rate": [1e-9, 0.01]}
+    made = recipe(TINY, {"epochs": 12}, kind="kfold", folds=3, choose=choose, inner=3)
     manifest, inputs = clips
     fold = folds.outer(manifest, made.protocol)[0]
     job = protocol.Job(made, manifest, inputs, fold, 0)
     result = protocol.learn(job)
-    assert result["chosen"] == {"model.C": 1e-3} and len(result["tried"]) == 2
+    assert result["chosen"] == {"training.rate": 0.01} and len(result["tried"]) == 2
     # the outer fold's clips as noise, its labels as anything: the choice does not see them
     noise = inputs.copy()
     noise[fold.test] = np.random.default_rng(0).integers(0, 256, noise[fold.test].shape)
     other = protocol.learn(protocol.Job(made, manifest, noise, fold, 0))
     assert other["tried"] == result["tried"] and other["chosen"] == result["chosen"]
-    scores = run(made, clips, tmp_path / "run")
-    assert len(scores["chosen"]) == 8 and "model.C" in scores["chosen"][0]
 
 
 def test_processes_give_what_one_gives(clips, tmp_path):

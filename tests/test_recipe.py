@@ -93,3 +93,25 @@ def test_data_places_a_source(tmp_path):
         "fer2013": "a",
         "ckplus": {"path": "c", "frames": 1},
     }
+
+
+def test_an_earlier_versions_class_weights_are_read_on(tmp_path):
+    for value, wanted in (("true", "class_weights"), ("false", "none")):
+        path = write(tmp_path, MINIMAL + f"training: {{epochs: 3, class_weights: {value}}}\n")
+        assert recipes.load(path).training.imbalance == wanted
+    path = write(tmp_path, MINIMAL + "training: {class_weights: false, imbalance: focal}\n")
+    assert recipes.load(path).training.imbalance == "focal"
+    with pytest.raises(UserError, match="expected one of none, class_weights, balanced_sampling"):
+        recipes.load(write(tmp_path, MINIMAL + "training: {imbalance: weights}\n"))
+
+
+def test_the_transfer_section_is_strict_and_written_only_where_it_is_used(tmp_path):
+    plain = recipes.load(write(tmp_path, MINIMAL))
+    assert "transfer" not in plain.to_dict()
+    used = plain.changed({"transfer.weights": "runs/x", "transfer.unfreeze": 3})
+    assert used.to_dict()["transfer"]["unfreeze"] == 3
+    assert recipes.parse(used.to_dict(), "x") == used
+    with pytest.raises(UserError, match=r"unknown key 'weigths' \(did you mean 'weights'\?\)"):
+        plain.changed({"transfer.weigths": "imagenet"})
+    with pytest.raises(UserError, match="unfreeze: expected int or str, got 1.5"):
+        plain.changed({"transfer.unfreeze": 1.5})

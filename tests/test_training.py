@@ -195,3 +195,24 @@ def test_weight_decay_spares_biases_and_normalisation():
     made.apply([np.zeros(v.shape, np.float32) for v in start], model.trainable_variables)
     moved = {v.name: not np.allclose(v, 1) for v in model.trainable_variables}
     assert moved == {"kernel": True, "bias": False, "gamma": False, "beta": False}
+
+
+def test_focal_loss_is_its_formula_and_plain_cross_entropy_without_gamma():
+    logits = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, 0.3]], np.float32)
+    truth = np.eye(3, dtype=np.float32)[[0, 2]]
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    own = (p * truth).sum(1)
+    for gamma in (0.0, 2.0):
+        made = training.loss(recipes.Training(imbalance="focal", focal_gamma=gamma))
+        expected = np.mean(-((1 - own) ** gamma) * np.log(own))
+        assert float(made(truth, logits)) == pytest.approx(expected, rel=1e-5)
+    plain = training.loss(recipes.Training())
+    assert float(plain(truth, logits)) == pytest.approx(np.mean(-np.log(own)), rel=1e-5)
+
+
+@pytest.mark.parametrize("imbalance", ["balanced_sampling", "focal"])
+def test_every_answer_to_imbalance_trains(imbalance, tiny_dataset, manifest, tmp_path):
+    recipe = tiny_recipe(tiny_dataset, epochs=2, imbalance=imbalance)
+    training.train(recipe, manifest, tmp_path / "run")
+    rows = history(tmp_path / "run")
+    assert rows[-1]["loss"] < rows[0]["loss"]

@@ -67,8 +67,8 @@ class EveryFrameAlike(layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        inner = [keras.saving.deserialize_keras_object(layer) for layer in config.pop("inner")]
-        return cls(inner, **config)
+        inner = [keras.saving.deserialize_keras_object(layer) for layer in config["inner"]]
+        return cls(**config | {"inner": inner})
 
 
 def clip_layers(config: Augment, kind: str, seed: int = 0) -> list[layers.Layer]:

@@ -96,6 +96,26 @@ def subjects(
         )
 
 
+def thin(manifest: Manifest, share: float, seed: int = 0) -> Manifest:
+    """Keep a share of the train rows of each class, at least one; the others are dropped.
+
+    Args:
+        manifest: with its splits; validation and test stay as they are.
+        share: above 0, at most 1.
+        seed: of the draw. A smaller share of the same seed is part of a larger one.
+    """
+    if not 0 < share <= 1:
+        raise UserError(f"share: expected a number above 0, at most 1, got {share:g}")
+    random = np.random.default_rng(seed)
+    samples = list(manifest.samples)
+    for label in manifest.classes:
+        rows = [i for i, s in enumerate(samples) if s.split == "train" and s.label == label]
+        for i in random.permutation(rows)[max(1, round(share * len(rows))) :]:
+            note = f"left out: only {share:g} of train is used"
+            samples[i] = replace(samples[i], split="dropped", note=note)
+    return manifest.replace(samples)
+
+
 def _official(samples: list[Sample], keys: list[str], *, fractions, seed, **_) -> list[str]:
     out = [s.split for s in samples]
     if not any(out):

@@ -68,13 +68,14 @@ def projection_head(
         (batch, features) -> (batch, outputs), float32.
     """
     x = inputs = keras.Input((features,))
-    normal = keras.initializers.TruncatedNormal(stddev=0.02)
     for number in range(depth):
         last = number == depth - 1
         x = layers.Dense(
             bottleneck if last else hidden,
             activation=None if last else "gelu",
-            kernel_initializer=normal,
+            # The paper's standard deviation of 0.02 is for 2,048 units: in narrow layers it shrinks
+            # the bottleneck so far that dividing by its length overflows float16 gradients.
+            kernel_initializer="he_normal",
         )(x)
     x = layers.UnitNormalization(dtype="float32", name="unit")(x)
     return keras.Model(inputs, Prototypes(outputs, name="prototypes")(x), name="head")

@@ -51,6 +51,9 @@ def transfer(
     """
     if pooling not in (*_POOLING, "both"):
         raise UserError(f"pooling: expected avg, max or both, got '{pooling}'")
+    body = make(backbone, resolution, None, options)
+    # By the name that keras_mer.freezing and keras_mer.explain look for.
+    body.name = "backbone"
     inputs = keras.Input((size, size, channels), name="pixels")
     # Enlarged before the channels multiply, and in float32: half precision blurs pixels.
     x = inputs
@@ -58,11 +61,7 @@ def transfer(
         x = layers.Resizing(resolution, resolution, dtype="float32", name="resize")(x)
     if channels == 1:
         x = layers.Concatenate(dtype="float32", name="three_channels")([x, x, x])
-    x = _preprocessed(x, backbone)
-    body = make(backbone, resolution, None, options)
-    # By the name that keras_mer.freezing and keras_mer.explain look for.
-    body.name = "backbone"
-    x = body(x)
+    x = body(_preprocessed(x, backbone))
     kinds = _POOLING.values() if pooling == "both" else [_POOLING[pooling]]
     pooled = [kind()(x) for kind in kinds]
     x = layers.Concatenate(name="pooled")(pooled) if len(pooled) > 1 else pooled[0]

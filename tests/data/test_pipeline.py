@@ -73,3 +73,25 @@ def test_of_mixup_and_cutmix_a_batch_gets_one(data):
         assert flat or whole
         kinds.add(flat)
     assert kinds == {True, False}
+
+
+def test_balanced_sampling_draws_every_class_as_often_and_every_sample():
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [90, 9, 1])
+    images = np.arange(100, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
+    order = random.permutation(100)
+
+    def drawn(seed):
+        batches = pipeline.training_batches(
+            images[order], np.eye(3, dtype=np.float32)[labels[order]], 50, augment=OFF,
+            balanced=True, seed=seed, deterministic=True,
+        ).take(18)  # fmt: skip
+        x, y = zip(*((x.numpy(), y.numpy()) for x, y in batches), strict=True)
+        return np.concatenate(x)[:, 0, 0, 0].astype(int), np.concatenate(y).argmax(1)
+
+    values, seen = drawn(0)
+    assert (labels[values] == seen).all()
+    assert np.abs(np.bincount(seen) - 300).max() < 60
+    assert len(np.unique(values)) == 100  # the frequent class goes round, too
+    np.testing.assert_array_equal(values, drawn(0)[0])
+    assert (values != drawn(1)[0]).any()

@@ -1,0 +1,107 @@
+"""Hold several evaluated runs against each other: scores, paired differences, size, latency."""
+
+import argparse
+from pathlib import Path
+
+from keras_mer.errors import UserError, run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Differences are from the first run. Latencies are measured now, in turns, on this "
+        "machine. Example: scripts/compare.py runs/demo runs/demo-transfer --split test",
+    )
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders, evaluated on the split")
+    parser.add_argument(
+        "--split", default="test", choices=["validation", "test"], help="default: test"
+    )
+    parser.add_argument(
+        "--no-tflite", action="store_true", help="leave size and latency of TFLite files out"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/compare"), help="folder (default: %(default)s)"
+    )
+    args = parser.parse_args()
+    if len(args.runs) < 2:
+        raise UserError("name two runs or more: RUNS='runs/a runs/b'")
+
+    from keras_mer import compare
+    from keras_mer.files import write_json, write_text
+
+    found = compare.compare([compare.read(run, args.split) for run in args.runs])
+    for entry, run in zip(found["runs"], args.runs, strict=True):
+        entry["training"] = compare.training_cost(run)
+        entry |= model_cost(run)
+    if not args.no_tflite:
+        for entry, figures in zip(found["runs"], tflite(args.runs), strict=True):
+            entry["tflite"] = figures
+    page = compare.markdown(found, args.split)
+    write_json(args.out / "compare.json", found)
+    write_text(args.out / "compare.md", page)
+    compare.draw(found, args.out / "compare.png", f"{len(args.runs)} runs on {args.split}")
+    print(page.split("![")[0])
+    print(f"wrote {args.out}")
+
+
+def model_cost(run: Path) -> dict:
+    """Parameters and multiply-adds."""
+    from keras_mer import cost, evaluation
+
+    model = evaluation.load_model(run)
+    return {"parameters": model.count_params(), "multiply_adds": cost.multiply_adds(model)}
+
+
+def tflite(runs: list[Path], rounds: int = 5) -> list[dict]:
+    """Size and latency of each run's float32 and int8 file."""
+    import numpy as np
+
+    from keras_mer import export
+    from keras_mer.runtime.interpreter import TFLiteModel
+
+    files = [{variant: lite_file(run, variant) for variant in ("float32", "int8")} for run in runs]
+    models = [{variant: TFLiteModel(file) for variant, file in one.items()} for one in files]
+    times: dict[tuple[int, str], list[float]] = {}
+    for _ in range(rounds):  # in turns: another load on the machine then hits all of them
+        for number, one in enumerate(models):
+            for variant, model in one.items():
+                face = np.zeros((1, *model.input_shape), np.uint8)
+                ms = export.latency(lambda model=model, face=face: model.predict(face))
+                times.setdefault((number, variant), []).append(ms)
+    return [
+        {
+            variant: {
+                "bytes": file.stat().st_size,
+                "latency_ms": round(min(times[number, variant]), 3),
+            }
+            for variant, file in one.items()
+        }
+        for number, one in enumerate(files)
+    ]
+
+
+def lite_file(run: Path, variant: str) -> Path:
+    """The run's TFLite file: what `make export` left in the run, or converted here once."""
+    from keras_mer import evaluation, export, training
+    from keras_mer.data import loading
+    from keras_mer.files import replacing
+
+    exported, own = (run / name / f"model-{variant}.tflite" for name in ("export", "tflite"))
+    model = run / "model.keras"
+    for file in (exported, own):
+        if file.is_file() and file.stat().st_mtime >= model.stat().st_mtime:
+            return file
+    print(f"{run}: converting to {variant} ...")
+    keras_model = evaluation.load_model(run)
+    _, manifest = training.load_run(run)
+    part = manifest.part("train")
+    # Every hundredth face or so: ranges for int8 need no more, and reading all would take longer.
+    part = part.replace(part.samples[:: max(1, len(part) // 100)])
+    images = loading.load_images(part, *keras_model.input_shape[1:])
+    with replacing(own) as temporary:
+        temporary.write_bytes(export.convert(keras_model, variant, images))
+    return own
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,41 @@
+"""The notebooks run, and what they show is kept in them."""
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.conftest import REPOSITORY
+
+NOTEBOOKS = sorted((REPOSITORY / "docs/notebooks").glob("*.ipynb"))
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_outputs_are_kept_and_small(path):
+    notebook = nbformat.read(path, 4)
+    assert path.stat().st_size < 400_000
+    for number, cell in enumerate(code(notebook), 1):
+        assert cell.execution_count == number, "run it from top to bottom before you keep it"
+        assert cell.outputs
+        assert not any(out.output_type == "error" for out in cell.outputs)
+    assert str(REPOSITORY) not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_it_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    notebook = nbformat.read(path, 4)
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    assert [cell.execution_count for cell in code(notebook)] == list(
+        range(1, len(code(notebook)) + 1)
+    )
+
+
+def test_there_are_the_three():
+    assert [p.stem for p in NOTEBOOKS] == ["1-data", "2-baseline", "3-transfer"]
