@@ -69,7 +69,7 @@ def freeze(model: keras.Model, unfreeze: int | str, batch_norm: bool = True) -> 
         model: any registered model.
         unfreeze: ``"all"``, or how many blocks from the top.
         batch_norm: whether the BatchNorm of these blocks learns and follows the batches'
-            statistics, too; otherwise it runs as in inference, as that of frozen blocks always does.
+            statistics, too; otherwise it runs as in inference, as frozen blocks always do.
 
     Returns:
         How many blocks the body has.
