@@ -104,7 +104,10 @@ def unrolled(model: keras.Model) -> keras.Model:
     if not _change(config, "unroll", True):
         return model
     _change(config, "name", "float32", within="DTypePolicy")
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # for what a config says nothing about: containers
     twin = keras.Model.from_config(config)
+    keras.config.set_dtype_policy(policy)
     twin.set_weights(model.get_weights())
     return twin
 
