@@ -11,7 +11,7 @@ import keras
 
 from keras_mer import freezing
 from keras_mer.errors import UserError
-from keras_mer.models import transfer
+from keras_mer.models.transfer import make
 
 _SITE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _PATIENCE = 15  # seconds without an answer after which there is no network
@@ -58,14 +58,14 @@ def _application(weights: str, config: Mapping) -> keras.Model:
     resolution, options = config.get("resolution", 96), config.get("options")
     if weights == "imagenet":
         with _downloading(name):
-            return transfer.make(name, resolution, weights, options)
+            return make(name, resolution, weights, options)
     if not Path(weights).is_file():
         raise UserError(f"transfer.weights: no file {weights}")
     try:
-        return transfer.make(name, resolution, weights, options)
+        return make(name, resolution, weights, options)
     except UserError:
         raise
-    except Exception as error:  # h5py and Keras each have their own
+    except (ValueError, OSError, KeyError) as error:  # h5py and Keras each have their own
         raise UserError(
             f"{weights}: not the weights of {name} without its classifier ({_line(error)}); "
             "keras.applications' file of that kind ends in _notop.h5 or _no_top.h5"
@@ -81,7 +81,10 @@ def _downloading(name: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:  # get_file raises bare Exception
+    except Exception as error:
+        # Keras's get_file raises a bare Exception, and urllib what the socket does.
+        if type(error) is not Exception and not isinstance(error, ValueError | OSError):
+            raise
         found = re.search(r"https?://\S+?\.h5", str(error))
         cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
         if found:

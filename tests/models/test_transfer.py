@@ -33,7 +33,13 @@ def faces(*shape):
 def shuffled(model, seed=0):
     """Random values in every weight, so that one that was not copied shows."""
     random = np.random.default_rng(seed)
-    model.set_weights([random.uniform(0.2, 0.5, w.shape) for w in model.get_weights()])
+
+    def value(shape):
+        if len(shape) < 2:
+            return random.uniform(0.2, 0.5, shape)
+        return random.normal(0, 1 / np.sqrt(np.prod(shape[:-1])), shape)  # keeps sums finite
+
+    model.set_weights([value(w.shape) for w in model.get_weights()])
     return model
 
 
