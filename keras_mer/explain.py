@@ -7,9 +7,6 @@ from pathlib import Path
 
 import cv2
 import keras
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
@@ -66,6 +63,8 @@ def grad_cam(
                 out = model(x, training=False)
             score = scores[-1] if scores else tf.math.log(out + 1e-12)
             wanted = np.argmax(out, -1) if classes is None else classes[start : start + batch]
+            # Against the mean of all: what every logit gains changes no probability.
+            score -= tf.reduce_mean(score, 1, keepdims=True)
             chosen = tf.reduce_sum(tf.gather(score, np.asarray(wanted), axis=1, batch_dims=1))
         if len(features) != 1 or features[0].shape.rank not in (4, 5):
             raise UserError(f"layer '{found.name}' gives no feature map (batch, h, w, channels)")
