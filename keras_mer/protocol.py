@@ -4,31 +4,26 @@ Nothing that is reported was chosen on the clips it is reported on. The one exce
 its name: `protocol.peek` computes, beside the honest score, what the field's usual code prints.
 """
 
-import contextlib
 import itertools
 import json
 import os
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import joblib
 import numpy as np
 
-from keras_mer import fitting, folds, metrics, pooled
+from keras_mer import fitting, folds, metrics, pooled, spread
 from keras_mer.data import loading
 from keras_mer.data.manifest import Manifest, Sample
-from keras_mer.errors import UserError, nearest
+from keras_mer.errors import UserError
 from keras_mer.files import replacing, write_json
 from keras_mer.fitting import Answer
 from keras_mer.folds import Fold
 from keras_mer.progress import Callback, console, track
 from keras_mer.recipe import Recipe
-
-#: Of joblib; dask and ray need a cluster, see the README.
-BACKENDS = ("loky", "dask", "ray")
 
 _learners: dict = {}
 _alone = threading.Lock()  # a Dask worker may have threads; Keras's random seed is the process's
@@ -75,7 +70,7 @@ def run(
         folder: of the run; fold files of the same recipe and clips in it are kept.
         inputs: uint8 (samples, ...), the kept clips; by default images are read, see `load_inputs`.
         jobs: how many at a time on this machine, the cores shared out among them; 0: one a core.
-        backend: one of `BACKENDS`; a cluster says itself how many.
+        backend: one of `spread.BACKENDS`; a cluster says itself how many.
         cache: folder for decoded images.
 
     Returns:
@@ -109,7 +104,7 @@ def run(
         work = [Job(recipe, manifest, inputs, todo[key], key[1]) for key in missing]
         with Callback("Folds") as progress:
             progress(done, len(todo))
-            for index, result in _results(work, jobs, backend):
+            for index, result in spread.results(learn, work, jobs=jobs, backend=backend):
                 write_json(files[missing[index]], result)
                 done += 1
                 progress(done, len(todo))
@@ -117,39 +112,6 @@ def run(
     scores = pooled.write(folder, recipe, manifest, found)
     console.print(f"{time.time() - start:.0f} s; wrote {folder}", markup=False)
     return scores
-
-
-@contextlib.contextmanager
-def cluster(backend: str, address: str | None) -> Iterator[None]:
-    """Connect to the cluster at `address` for the time of the block, for the backends dask and ray.
-
-    Raises:
-        UserError: for an unknown backend, one that is not installed or a cluster that is not there.
-    """
-    if backend not in BACKENDS:
-        raise UserError(f"unknown backend '{backend}'{nearest(backend, BACKENDS)}")
-    if backend == "loky":
-        yield
-        return
-    try:
-        if backend == "dask":
-            from distributed import Client
-
-            with Client(address, timeout=20):
-                yield
-        else:
-            import ray
-            from ray.util.joblib import register_ray
-
-            ray.init(address)
-            register_ray()
-            yield
-            ray.shutdown()
-    except ImportError as error:
-        package = {"dask": "dask[distributed]", "ray": "ray"}[backend]
-        raise UserError(f"backend {backend}: {error}; pip install '{package}'") from None
-    except (OSError, ConnectionError) as error:
-        raise UserError(f"backend {backend}: no cluster at {address} ({error})") from None
 
 
 def load_inputs(recipe: Recipe, manifest: Manifest, *, cache=None) -> np.ndarray:
@@ -197,27 +159,6 @@ def _claim_manifest(folder: Path, manifest: Manifest) -> None:
         raise UserError(
             f"{folder} holds a run over {len(before):,} other clips; name another folder (RUN=...)"
         )
-
-
-def _results(work: list[Job], jobs: int, backend: str) -> Iterator[tuple[int, dict]]:
-    """Yield (position of the job, its result) as they come, each job once."""
-    cores = os.cpu_count() or 1
-    jobs = min(jobs or cores, len(work))
-    options: dict = {}
-    if backend == "loky":
-        options["n_jobs"] = jobs
-        threads = options["inner_max_num_threads"] = max(1, cores // jobs)
-        # joblib tells OpenMP and BLAS; TensorFlow reads its own two when it is first imported.
-        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-            os.environ[name] = str(threads)
-    with joblib.parallel_config(backend, **options):
-        yield from joblib.Parallel(
-            return_as="generator_unordered", batch_size=1, pre_dispatch="all"
-        )(joblib.delayed(_numbered)(index, job) for index, job in enumerate(work))
-
-
-def _numbered(index: int, job: Job) -> tuple[int, dict]:
-    return index, learn(job)
 
 
 def final(recipe: Recipe, manifest: Manifest, folder: str | os.PathLike, *, cache=None) -> Path:

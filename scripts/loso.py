@@ -49,7 +49,7 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    from keras_mer import pooled, protocol
+    from keras_mer import pooled, protocol, spread
     from keras_mer import recipe as recipes
     from keras_mer.data import build
 
@@ -61,7 +61,7 @@ def main() -> None:
     manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
     what = "peek" if recipe.protocol.peek else recipe.protocol.kind
     folder = args.run or Path("runs") / f"{recipe.name}-{what}"
-    with protocol.cluster(args.backend, args.cluster):
+    with spread.cluster(args.backend, args.cluster):
         protocol.run(
             recipe, manifest, folder, jobs=args.jobs, backend=args.backend, cache="data/cache"
         )

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from keras_mer import folds, pooled, protocol
+from keras_mer import folds, pooled, protocol, spread
 from keras_mer import recipe as recipes
 from keras_mer.data import build
 from keras_mer.errors import UserError
@@ -139,7 +139,7 @@ def test_a_dask_cluster_whose_worker_is_killed_midway_loses_and_doubles_nothing(
 
 def test_a_cluster_that_is_not_there_is_named():
     expected = pytest.raises(UserError, match=r"unknown backend 'dusk' \(did you mean 'dask'")
-    with expected, protocol.cluster("dusk", None):
+    with expected, spread.cluster("dusk", None):
         pass
 
 
