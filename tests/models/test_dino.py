@@ -239,7 +239,7 @@ def test_tiny_gradients_survive_float16_because_the_loss_is_scaled(float32_polic
 def test_one_step_on_two_replicas_is_one_on_one_with_the_whole_batch(kind):
     done = subprocess.run(
         [sys.executable, "-m", "tests.models.two_replicas", kind],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=300,
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     difference, least = map(float, done.stdout.split())
