@@ -98,6 +98,10 @@ detector: $(READY)  ## fetch the YuNet face detector from OpenCV's model zoo (us
 edge-test: $(READY)  ## test the runtime in environments without TensorFlow, one an interpreter
 	$(PY) scripts/edge_test.py $(ARGS)
 
+.PHONY: explain
+explain: $(READY)  ## show where a model looks: heat maps over faces (IMAGES, MODEL)
+	$(PY) scripts/explain.py $(IMAGES) --model $(MODEL) $(ARGS)
+
 .PHONY: compare
 compare: $(READY)  ## hold evaluated runs against each other (RUNS="runs/a runs/b", SPLIT)
 	$(PY) scripts/compare.py $(RUNS) $(call option,--split,$(SPLIT)) $(ARGS)

@@ -83,8 +83,9 @@ def main() -> int:
     options = parse_arguments()
     if options.smoothing < 0 or options.strip < 0 or options.detect_every < 1:
         raise UserError("--smoothing and --strip take 0 or more, --detect-every 1 or more")
-    # A service manager's polite end is the same as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A service manager's polite end is the same as Ctrl-C, which a shell in the background ignores.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     recogniser = load_recogniser(options, options.detect_side)
     window = None if options.no_display else Window("keras_mer")
     source = open_source(options.source, as_camera=options.as_camera, say=say)

@@ -23,8 +23,9 @@ def test_every_built_in_recipe_loads_builds_its_model_and_says_its_command(name)
     assert recipe.name == name
     config = dict(recipe.model)
     classes = emotions.vocabulary(recipe.data.vocabulary)
-    model = models.build(config.pop("name"), classes=len(classes), **config)
-    assert model.output_shape == (None, len(classes))
+    if config["name"] != "svm":  # scikit-learn's, which the protocol fits itself
+        model = models.build(config.pop("name"), classes=len(classes), **config)
+        assert model.output_shape == (None, len(classes))
     head = (recipes.FOLDER / f"{name}.yaml").read_text().split("data:")[0]
     assert "make " in head and all(line.startswith("#") for line in head.strip().splitlines())
 

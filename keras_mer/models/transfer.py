@@ -52,7 +52,7 @@ def transfer(
     if pooling not in (*_POOLING, "both"):
         raise UserError(f"pooling: expected avg, max or both, got '{pooling}'")
     body = make(backbone, resolution, None, options)
-    # By the name that keras_mer.freezing looks for.
+    # By the name that keras_mer.freezing and keras_mer.explain look for.
     body.name = "backbone"
     inputs = keras.Input((size, size, channels), name="pixels")
     # Enlarged before the channels multiply, and in float32: half precision blurs pixels.

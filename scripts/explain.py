@@ -1,0 +1,140 @@
+"""Show where a model looks: Grad-CAM over photographs, or the mean map of each expression."""
+
+import argparse
+from pathlib import Path
+
+from keras_mer.errors import UserError, run_script
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Warm places speak for the class. A map shows what the model used, not that it is "
+        "right. Example: scripts/explain.py photo.jpg --model saved_models/fer2013-cnn",
+    )
+    parser.add_argument("images", nargs="*", help="photographs, or folders that are searched")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=Path("saved_models/fer2013-cnn"),
+        help="folder of an exported model (default: %(default)s)",
+    )
+    parser.add_argument("--no-detect", action="store_true", help="each image already is one face")
+    parser.add_argument("--class", dest="wanted", help="class to explain (default: the predicted)")
+    parser.add_argument("--run", type=Path, help="a run instead of photographs: mean maps by class")
+    parser.add_argument(
+        "--split", default="validation", choices=["train", "validation", "test"],
+        help="of the run (default: validation)",
+    )  # fmt: skip
+    parser.add_argument("--count", type=int, default=100, help="faces a class, with --run")
+    parser.add_argument("--layer", help="feature map to look at (default: the last of 5x5 or more)")
+    parser.add_argument(
+        "--pooled", action="store_true", help="gradients averaged over the map: plain Grad-CAM"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder to write (default: RUN/explain-SPLIT, or explained)"
+    )
+    args = parser.parse_args()
+    if bool(args.run) == bool(args.images):
+        raise UserError("name photographs, or a run with --run; one of the two")
+    of_run(args) if args.run else of_photographs(args)
+
+
+def of_run(args: argparse.Namespace) -> None:
+    """A grid of faces by class, and one of the classes' mean maps."""
+    import numpy as np
+
+    from keras_mer import evaluation, explain, training
+    from keras_mer.data import loading
+    from keras_mer.progress import track
+
+    recipe, manifest = training.load_run(args.run)
+    model = evaluation.load_model(args.run, manifest.classes)
+    part = manifest.part(args.split)
+    labels = part.labels()
+    random = np.random.default_rng(0)
+    picks = [
+        random.permutation(np.flatnonzero(labels == c))[: args.count]
+        for c in range(len(manifest.classes))
+    ]
+    chosen = np.sort(np.concatenate(picks))
+    part = part.replace(part.samples[i] for i in chosen)
+    images = loading.load_images(part, *model.input_shape[1:], progress=track)
+    labels = labels[chosen]
+    options = {"layer": args.layer, "pooled": args.pooled}
+    maps, probabilities = explain.grad_cam(model, images, labels, **options)
+    means, faces = explain.mean_maps(model, images, labels, **options)
+    out = args.out or args.run / f"explain-{args.split}"
+    cells = {c: [] for c in range(len(manifest.classes))}
+    for i, c in enumerate(labels):
+        if len(cells[c]) < 6:
+            said = int(probabilities[i].argmax())
+            caption = f"{manifest.classes[said]} {probabilities[i, said]:.0%}"
+            cells[c].append((images[i], maps[i], caption))
+    rows = [(manifest.classes[c], found) for c, found in cells.items()]
+    explain.draw_grid(rows, out / "faces.png", f"{recipe.name}: what speaks for the true class")
+    rows = [
+        (name, [(faces[c], means[c] / max(means[c].max(), 1e-12), f"{len(picks[c])} faces")])
+        for c, name in enumerate(manifest.classes)
+    ]
+    explain.draw_grid(rows, out / "means.png", f"{recipe.name}, {args.split}: mean maps")
+    np.savez(out / "means.npz", maps=means, faces=faces, classes=np.array(manifest.classes))
+    print(f"wrote {out}/faces.png, means.png and means.npz")
+
+
+def of_photographs(args: argparse.Namespace) -> None:
+    """Every face of every photograph with its map."""
+    import numpy as np
+
+    from keras_mer import evaluation, explain, images
+    from keras_mer.emotions import canonical
+    from keras_mer.errors import nearest
+    from keras_mer.face.align import crop
+    from keras_mer.face.detect import make_detector
+    from keras_mer.runtime import card as cards
+
+    card = cards.read(args.model)
+    model = evaluation.load_model(args.model, card.classes)
+    wanted = None
+    if args.wanted:
+        if canonical(args.wanted) not in card.classes:
+            raise UserError(
+                f"--class {args.wanted}{nearest(args.wanted, card.classes)}: the model knows "
+                f"{', '.join(card.classes)}"
+            )
+        wanted = card.classes.index(canonical(args.wanted))
+    detector = None if args.no_detect else make_detector("haar")
+    names, crops = [], []
+    for file in images.find(args.images):
+        photo = images.read(file)
+        found = [photo]
+        if detector is not None:
+            boxes = [face.box for face in detector.detect(photo)]
+            found = [crop(photo, box, card.face_margin) for box in boxes]
+            print(f"{file}: {len(found) or 'no'} face{'s' * (len(found) != 1)}")
+        crops += found
+        names += [f"{file.stem}-{i}" if len(found) > 1 else file.stem for i in range(len(found))]
+    if not crops:
+        raise UserError("no face found; --no-detect takes each image as one face")
+    x = np.stack([images.prepare(c, card.height, card.width, card.channels) for c in crops])
+    classes = None if wanted is None else [wanted] * len(x)
+    maps, probabilities = explain.grad_cam(model, x, classes, layer=args.layer, pooled=args.pooled)
+    out = args.out or Path("explained")
+    grid: dict[str, list] = {}
+    for name, face, heat, p in zip(names, crops, maps, probabilities, strict=True):
+        shown = card.classes[int(p.argmax()) if wanted is None else wanted]
+        side = max(192, *face.shape[:2])
+        large = images.prepare(face, side, side, 3)
+        heat = np.clip(images.resize(heat[..., None], side, side)[..., 0], 0, 1)
+        images.write(out / f"{name}-{shown}.png", explain.overlay(large, heat)[..., ::-1])
+        caption = f"{name[:18]} {p[card.classes.index(shown)]:.0%}"
+        grid.setdefault(shown, []).append((images.resize(large, 192, 192),
+                                           images.resize(heat[..., None], 192, 192)[..., 0],
+                                           caption))  # fmt: skip
+    rows = [(name, grid[name][:8]) for name in card.classes if name in grid]
+    explain.draw_grid(rows, out / "grid.png", f"{card.name}: what speaks for each class")
+    print(f"wrote {len(crops)} faces and grid.png to {out}/")
+
+
+if __name__ == "__main__":
+    run_script(main)
