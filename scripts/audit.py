@@ -44,7 +44,7 @@ def main() -> int:
     import dataclasses
 
     from keras_mer import recipe as recipes
-    from keras_mer.data import build
+    from keras_mer.data import build, stills
     from keras_mer.data.audit import audit
     from keras_mer.data.manifest import Manifest
     from keras_mer.progress import track
@@ -61,6 +61,7 @@ def main() -> int:
     page, table = report.write(args.out or Path("data/audits") / name)
     for what, count in report.summary():
         print(f"{'-' if count is None else format(count, ','):>9}  {what}")
+    print(*stills.table(report.frames), sep="\n", end="\n" * bool(report.frames))
     print(f"wrote {page} and {table}")
     return int(args.strict and bool(report.across or report.subjects))
 

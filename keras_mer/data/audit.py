@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from keras_mer.data import fingerprints
+from keras_mer.data import fingerprints, stills
 from keras_mer.data.fingerprints import Fingerprints
 from keras_mer.data.loading import Progress
 from keras_mer.data.manifest import SPLITS, Manifest
@@ -38,11 +38,14 @@ class Report:
             before test) with the same pixels; train where there is one.
         conflicting: groups of `identical` whose rows do not all have the same label.
         near: pairs (row, row, correlation) of near-duplicates, the most alike first; None when
-            they were not looked for.
-        blank: rows whose image is flat.
+            they were not looked for, as among clips.
+        blank: rows whose image is flat, or whose clip shows no change at all.
         unreadable: row -> why.
         subjects: each subject who stands in more than one split -> its rows.
         sizes: samples looked at, by split and class.
+        frames: where images are frames of clips, what this split of them gives away, and what one
+            dealt at random would.
+        noun: what the rows are, image or clip.
     """
 
     manifest: Manifest
@@ -55,6 +58,8 @@ class Report:
     unreadable: dict[int, str]
     subjects: dict[str, list[int]]
     sizes: dict[str, Counter] = field(default_factory=dict)
+    frames: list[stills.Deal] = field(default_factory=list)
+    noun: str = "image"
 
     def twins_in_train(self, split: str) -> int:
         """How many samples of a split are pixel-identical to one in train."""
@@ -108,27 +113,33 @@ class Report:
     def summary(self) -> list[tuple[str, int | None]]:
         """Each kind of finding and its count, in words; None for what was not looked for."""
         lines: list[tuple[str, int | None]] = [
-            ("groups of pixel-identical images", len(self.identical)),
+            (f"groups of pixel-identical {self.noun}s", len(self.identical)),
             ("such groups across splits", len(self.across)),
         ]
         lines += [
-            (f"{split} images pixel-identical to a train image", self.twins_in_train(split))
+            (
+                f"{split} {self.noun}s pixel-identical to a train {self.noun}",
+                self.twins_in_train(split),
+            )
             for split in SPLITS[1:]
             if split in self.sizes
         ]
         lines += [
-            ("groups of identical images with conflicting labels", len(self.conflicting)),
+            (f"groups of identical {self.noun}s with conflicting labels", len(self.conflicting)),
             (f"near-duplicate pairs (correlation above {NEAR})", _count(self.near)),
             (
                 "such pairs across splits",
                 None if self.near is None else len(self.near_across()),
             ),
             ("subjects in more than one split", len(self.subjects)),
-            (f"blank images (pixel std below {BLANK:g})", len(self.blank)),
-            ("unreadable images", len(self.unreadable)),
+            (f"{self._blank()} (pixel std below {BLANK:g})", len(self.blank)),
+            (f"unreadable {self.noun}s", len(self.unreadable)),
             ("rows dropped before the audit", len(self.dropped())),
         ]
         return lines
+
+    def _blank(self) -> str:
+        return "blank images" if self.noun == "image" else "blank or frozen clips"
 
     def markdown(self) -> str:
         """The report as a Markdown page: counts, class balance and the first rows of a finding."""
@@ -148,6 +159,8 @@ class Report:
             out.append(f"| {label} | {' | '.join(cells)} |")
         totals = " | ".join(f"{self.sizes[n].total():,}" for n in names)
         out += [f"| all | {totals} |", ""]
+        if self.frames:
+            out += ["", "## Frames of clips", "", *stills.table(self.frames), ""]
         shown: Counter = Counter()
         for kind, group, path, split, label, _, detail in self.findings():
             shown[kind] += 1
@@ -213,7 +226,7 @@ def audit(
             if samples[ranked[0]].split != samples[i].split:
                 twins[i] = ranked[0]
     pairs = None
-    if near:
+    if near and not prints.clips:
         found, values = fingerprints.near_pairs(prints, NEAR, progress=progress)
         pairs = [(int(a), int(b), float(v)) for (a, b), v in zip(found, values, strict=True)]
     return Report(
@@ -231,6 +244,8 @@ def audit(
             if len({samples[i].split for i in found}) > 1
         },
         sizes={name: count for name, count in sizes.items() if count},
+        frames=stills.compare(manifest, prints),
+        noun="clip" if prints.clips else "image",
     )
 
 

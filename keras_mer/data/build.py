@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from keras_mer import emotions
-from keras_mer.data import fingerprints, sources
+from keras_mer.data import fingerprints, sources, stills
 from keras_mer.data.audit import TWIN_NOTE, Report, audit, drop_leaks, note_leaks
 from keras_mer.data.loading import Progress
 from keras_mer.data.manifest import SPLITS, Manifest
@@ -27,7 +27,8 @@ def load_sources(
 
     The name is the source's (`keras_mer.data.sources.SOURCES`) unless the mapping says another
     with ``source: folders``: then the name is only what the manifest's source column holds. Rows
-    of a composite keep the dataset they come from.
+    of a composite keep the dataset they come from. ``stills: 3`` takes the 3 frames of each clip
+    that are nearest to its apex, as images (see `stills.explode`).
     """
     classes = emotions.vocabulary(vocabulary)
     if not spec:
@@ -37,9 +38,11 @@ def load_sources(
         options = dict(value) if isinstance(value, Mapping) else {"path": value}
         if "path" not in options:
             raise UserError(f"source {name}: the key 'path' is missing")
-        kind = options.pop("source", name)
+        kind, frames = options.pop("source", name), options.pop("stills", 0)
         # relabelled first: what a class counts as depends on the dataset, not on its name here
         loaded = sources.relabel(sources.load(kind, options.pop("path"), **options), classes)
+        if frames:
+            loaded = stills.explode(loaded, frames)
         own = (replace(s, source=name) if s.source == kind else s for s in loaded)
         manifests.append(loaded.replace(own))
     return sources.merge(manifests, classes)
@@ -70,7 +73,7 @@ def prepare(
         folds=folds,
         fold=fold,
         seed=seed,
-        groups=prints.duplicated(),
+        groups=[a or b for a, b in zip(stills.shared(manifest), prints.duplicated(), strict=True)],
     )
     return manifest, audit(manifest, prints=prints, near=near, progress=progress)
 
@@ -86,9 +89,9 @@ def build(
             and a validation image identical to one of test. Otherwise they stay, and the note of
             the later split's row names the one it equals.
         how: `prepare`'s keywords: vocabulary; split, fractions, folds, fold and seed, see
-            `keras_mer.data.split.split` (identical images stay on one side of a stratified
-            split); near, to look for near-duplicates too, which are reported and never dropped;
-            progress, which shows bars, e.g. `keras_mer.progress.track`.
+            `keras_mer.data.split.split` (identical images, and frames of a clip, stay on one
+            side of a stratified split); near, to look for near-duplicates too, which are reported
+            and never dropped; progress, which shows bars, e.g. `keras_mer.progress.track`.
 
     Returns:
         The manifest, in which every row stands (unusable ones as dropped, with a note), and the
@@ -158,7 +161,7 @@ def describe(manifest: Manifest) -> str:
     twins = [s for s in dropped if s.note.startswith(TWIN_NOTE)]
     others = [s for s in dropped if not s.note.startswith(TWIN_NOTE)]
     if twins:
-        lines.append(f"dropped as pixel-identical to an image of a later split: {len(twins):,}")
+        lines.append(f"dropped as pixel-identical to one of a later split: {len(twins):,}")
     if others:
         lines.append(f"dropped as unusable: {len(others):,}")
         lines += [f"  {s.path}: {s.note}" for s in others[:5]]

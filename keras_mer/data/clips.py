@@ -66,10 +66,18 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEOS
 
 
-def read(path: Path, first: int | None = None, last: int | None = None) -> Frames:
+def is_clip(path: Path) -> bool:
+    """Whether a sample's path leads to a clip: a folder of frames, or a video by its name."""
+    return is_video(path) or path.is_dir()
+
+
+def read(
+    path: Path, first: int | None = None, last: int | None = None, *, most: int | None = None
+) -> Frames:
     """The frames of a clip, or those from number `first` to number `last`.
 
-    Frames of a video count from 0.
+    Frames of a video count from 0. With `most`, no more than so many, at even distances, the first
+    and the last among them.
 
     Raises:
         UserError: for a missing clip, one without frames there, or a frame that cannot be read or
@@ -79,10 +87,12 @@ def read(path: Path, first: int | None = None, last: int | None = None) -> Frame
     high = np.inf if last is None else last
     fps = None
     if path.is_dir():
-        files = {n: f for n, f in frame_files(path).items() if low <= n <= high}
-        numbers, pictures = list(files), [images.read(f) for f in files.values()]
+        files = frame_files(path)
+        numbers = _spread([n for n in files if low <= n <= high], most)
+        pictures = [images.read(files[n]) for n in numbers]
     elif path.is_file() and is_video(path):
         numbers, pictures, fps = _read_video(path, low, high)
+        numbers, pictures = _spread(numbers, most), _spread(pictures, most)
     else:
         raise UserError(f"{path}: no folder of frames and no video file")
     if not pictures:
@@ -95,6 +105,12 @@ def read(path: Path, first: int | None = None, last: int | None = None) -> Frame
                 f"{_size(pictures[0])}"
             )
     return Frames(pictures, np.array(numbers, np.int64), fps)
+
+
+def _spread(items: list, most: int | None) -> list:
+    if most is None or len(items) <= most:
+        return items
+    return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def _size(picture: np.ndarray) -> str:

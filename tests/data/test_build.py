@@ -183,7 +183,7 @@ def test_the_description_counts_what_is_kept_and_names_what_is_not(official):
     assert lines[0].split() == ["train", "validation", "test"]
     assert lines[3].split() == ["sad", "19", "5", "5"]
     assert lines[4].split() == ["all", "59", "15", "15"]
-    assert lines[5] == "dropped as pixel-identical to an image of a later split: 2"
+    assert lines[5] == "dropped as pixel-identical to one of a later split: 2"
     assert lines[6] == "dropped as unusable: 1"
     assert "train/sad/00.png: empty file (0 bytes)" in lines[7]
 
