@@ -66,6 +66,9 @@ def prepare(
     samples = list(manifest.samples)
     for row, reason in prints.unreadable.items():
         samples[row] = replace(samples[row], split="dropped", note=reason)
+    kept = [s for s in samples if s.split != "dropped"]
+    if split == "official" and all(s.subject and not s.split for s in kept):
+        split = "subject"  # no set of clips states a split
     manifest = split_manifest(
         manifest.replace(samples),
         split,
@@ -90,7 +93,8 @@ def build(
             the later split's row names the one it equals.
         how: `prepare`'s keywords: vocabulary; split, fractions, folds, fold and seed, see
             `keras_mer.data.split.split` (identical images, and frames of a clip, stay on one
-            side of a stratified split); near, to look for near-duplicates too, which are reported
+            side of a stratified split; official is by subject where no source states a split and
+            all name their subjects); near, to look for near-duplicates too, which are reported
             and never dropped; progress, which shows bars, e.g. `keras_mer.progress.track`.
 
     Returns:

@@ -10,6 +10,8 @@ from keras_mer.data import build, clips, fingerprints, sources, stills, syntheti
 from keras_mer.data.audit import audit, drop_leaks
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError
+from tests.data.test_build import run
+from tests.people import recipe as flow_recipe
 from tests.people import write as write_flow
 
 LOOK = {"count": 12, "subjects": 4, "size": 32, "rest": 2, "duration": (0.04, 0.06)}
@@ -119,6 +121,19 @@ def test_clips_and_flow_images_are_split_by_people(casme2, tmp_path):
         assert all(len(found) == 1 for found in sides.values()) and report.subjects == {}
         assert {"train", "validation", "test"} == set(manifest.counts("split"))
         assert report.noun == noun and report.frames == []
+
+
+def test_a_recipe_of_clips_needs_no_word_about_its_split(tmp_path, monkeypatch, capsys):
+    """What `make split` and `make audit` do with the recipes of `make loso`."""
+    write_flow(tmp_path / "people", subjects=9)
+    flow_recipe().write(tmp_path / "floor.yaml")
+    monkeypatch.chdir(tmp_path)
+    fractions = ["--recipe", "floor.yaml", "--set", "data.fractions=[0.5, 0.25, 0.25]"]
+    assert run("split", fractions, monkeypatch) == 0
+    manifest = Manifest.read("data/manifests/people.csv")
+    assert len(manifest) == 54 and set(manifest.counts("split")) == {"train", "validation", "test"}
+    assert run("audit", [*fractions, "--strict"], monkeypatch) == 0
+    assert "        0  subjects in more than one split\n" in capsys.readouterr().out
 
 
 def test_an_unreadable_clip_is_dropped_and_named(casme2, tmp_path):
