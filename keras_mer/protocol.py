@@ -165,26 +165,30 @@ def final(recipe: Recipe, manifest: Manifest, folder: str | os.PathLike, *, cach
     """Learn all clips with the recipe as it stands, for use: writes `model.keras`, recipe.yaml.
 
     What the protocol scored is the way of learning; this is its product, learnt from everybody,
-    on whom no score can be had any more.
+    on whom no score can be had any more. Where the recipe chooses, it is chosen as in a fold, on
+    inner folds of all clips, and the recipe.yaml names the choice.
 
     Returns:
         The path of `model.keras`: raw pixels -> probabilities, float32.
 
     Raises:
-        UserError: for a recipe that chooses something (say first what, in its own values), or an
-            SVM.
+        UserError: for an SVM.
     """
     from keras_mer import training
 
-    if recipe.protocol.choose or recipe.model.get("name") == fitting.SVM:
-        raise UserError(f"{recipe.name}: no final model of an SVM or with protocol.choose")
+    if recipe.model.get("name") == fitting.SVM:
+        raise UserError(f"{recipe.name}: no final model of an SVM")
     folder = Path(folder)
-    training.claim(folder, recipe)
     manifest = manifest.where(lambda s: s.split != "dropped")
+    labels, classes = manifest.labels(), len(manifest.classes)
     inputs = load_inputs(recipe, manifest, cache=cache)
-    seed = recipe.protocol.seeds[0]
-    learner = fitting.Learner(recipe, inputs, manifest.labels(), len(manifest.classes), seed)
-    model = learner.committee(np.arange(len(manifest)))
+    everybody, seed = np.arange(len(manifest)), recipe.protocol.seeds[0]
+    if recipe.protocol.choose:
+        fold = Fold("everybody", everybody, everybody[:0])
+        recipe, *_ = _choose(Job(recipe, manifest, inputs, fold, seed), labels, classes)
+        recipe = recipe.changed({"protocol.choose": {}})
+    training.claim(folder, recipe)
+    model = fitting.learner(recipe, inputs, labels, classes, seed).committee(everybody)
     with replacing(folder / "model.keras") as temporary:
         model.save(temporary)
     manifest.replace(replace(s, split="train") for s in manifest).write(folder / "manifest.csv")

@@ -8,6 +8,9 @@ from keras_mer import fitting
 from keras_mer.errors import UserError
 from tests.people import TINY, people, recipe
 
+KERNEL = {"name": "flow_kernel", "size": 12}
+MODELS = [TINY, KERNEL, {"name": "svm", "size": 12}]
+
 
 @pytest.fixture(scope="module")
 def clips():
@@ -22,7 +25,7 @@ def make(labels, inputs, model=TINY, **protocol):
     return fitting.learner(recipe(model, **protocol), inputs, labels, 3, 0)
 
 
-@pytest.mark.parametrize("model", [TINY, {"name": "svm", "size": 12}])
+@pytest.mark.parametrize("model", MODELS)
 def test_a_fold_does_not_depend_on_the_folds_before_it(clips, model):
     labels, inputs, one, two = clips
     learner = make(labels, inputs, model)
@@ -36,7 +39,7 @@ def test_a_fold_does_not_depend_on_the_folds_before_it(clips, model):
     np.testing.assert_allclose(alone.probabilities.sum(1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("model", [TINY, {"name": "svm", "size": 12}])
+@pytest.mark.parametrize("model", MODELS)
 def test_nothing_of_the_left_out_subject_reaches_what_is_learnt(clips, model):
     labels, inputs, (train, test), _ = clips
     honest, _ = make(labels, inputs, model).answer(train, test)
@@ -77,6 +80,25 @@ def test_a_committee_answers_with_its_members_mean(clips):
     np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
 
 
+def test_a_kernel_machine_is_scikit_learns_and_its_keras_model_says_the_same(clips):
+    from sklearn.kernel_ridge import KernelRidge
+
+    labels, inputs, (train, test), _ = clips
+    model = KERNEL | {"mirror": False, "ridge": 0.2, "reach": 0.7, "smooth": 1}
+    learner = make(labels, inputs, model)
+    x, truth = learner.features, np.eye(3)[labels] * 4 - 2
+    np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, rtol=1e-5)
+    weights = compute_class_weight("balanced", classes=np.arange(3), y=labels[train])
+    ridge = KernelRidge(alpha=0.2, kernel="rbf", gamma=0.7)
+    ridge.fit(x[train], truth[train], sample_weight=weights[labels[train]])
+    expected = fitting.softmax(ridge.predict(x[test]))
+    np.testing.assert_allclose(learner.answer(train, test)[0].probabilities, expected, atol=1e-4)
+    for mirror in (False, True):
+        learner = make(labels, inputs, model | {"mirror": mirror})
+        p = learner.committee(train).predict(inputs[test].astype(np.float32), verbose=0)
+        np.testing.assert_allclose(learner.answer(train, test)[0].probabilities, p, atol=1e-4)
+
+
 def test_it_learns(clips):
     labels, inputs, (train, test), _ = clips
     made = recipe(TINY, {"epochs": 25})
@@ -107,6 +129,8 @@ def test_what_a_recipe_cannot_ask_is_named(clips):
     labels, inputs, *_ = clips
     with pytest.raises(UserError, match="model 'svm' has no argument 'gamma'"):
         make(labels, inputs, {"name": "svm", "gamma": 1})
+    with pytest.raises(UserError, match="the anchors are the clips that are learnt"):
+        make(labels, inputs, KERNEL | {"anchors": 9})
     mixed = recipe(TINY).changed({"augment.mixup": 0.2})
     with pytest.raises(UserError, match="augment.mixup: not for clips and flow images"):
         fitting.learner(mixed, inputs, labels, 3, 0)

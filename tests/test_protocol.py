@@ -179,6 +179,21 @@ def test_the_final_model_learns_all_clips(tmp_path, monkeypatch):
         protocol.final(recipe(), manifest, tmp_path / "other")
 
 
+def test_the_final_model_chooses_as_a_fold_does(tmp_path, monkeypatch):
+    from keras_mer import evaluation
+
+    manifest, inputs = people()
+    monkeypatch.setattr(protocol, "load_inputs", lambda *_, **__: inputs)
+    model = {"name": "flow_kernel", "size": 12, "smooth": 0}
+    # within a reach like that, every clip is every other clip
+    made = recipe(model, choose={"model.reach": [1e-9, 0.5], "model.ridge": [0.1]}, inner=3)
+    file = protocol.final(made, manifest, tmp_path)
+    chosen = recipes.load(tmp_path / "recipe.yaml")
+    assert chosen.model["reach"] == 0.5 and not chosen.protocol.choose
+    p = evaluation.load_model(file, manifest.classes).predict(inputs.astype(np.float32), verbose=0)
+    assert (p.argmax(1) == manifest.labels()).mean() > 0.9
+
+
 def test_the_floor_on_the_real_clips(tmp_path):
     folder = REAL_DATA / "megc2019-flow"
     if not folder.is_dir():

@@ -12,7 +12,7 @@ import keras
 from keras_mer.errors import UserError, nearest
 from keras_mer.models.cnn import cnn
 from keras_mer.models.cnn_bilstm import cnn_bilstm
-from keras_mer.models.flow import flow
+from keras_mer.models.flow import flow, flow_kernel
 from keras_mer.models.lenet import lenet
 from keras_mer.models.ststnet import ststnet
 from keras_mer.models.transfer import transfer
@@ -21,12 +21,13 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "cnn": cnn,
     "cnn_bilstm": cnn_bilstm,
     "flow": flow,
+    "flow_kernel": flow_kernel,
     "lenet": lenet,
     "ststnet": ststnet,
     "transfer": transfer,
 }
 #: What a model looks at, where it is not a photograph.
-_KINDS = {"cnn_bilstm": "clip", "flow": "flow", "ststnet": "flow"}
+_KINDS = {"cnn_bilstm": "clip", "flow": "flow", "flow_kernel": "flow", "ststnet": "flow"}
 
 
 def names() -> list[str]:

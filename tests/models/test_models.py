@@ -18,6 +18,7 @@ SMALL = {
         "attention": True,
     },
     "flow": {"size": 24, "filters": (4, 8)},
+    "flow_kernel": {"size": 24, "anchors": 12},
     "lenet": {"size": 24, "filters": (4, 8), "units": 8},
     "ststnet": {"size": 24},
     "transfer": {
@@ -167,10 +168,11 @@ def test_one_convolution_is_three_streams_side_by_side():
         start += filters
 
 
-def test_the_flow_model_sees_a_mirrored_face_as_the_same_expression():
+@pytest.mark.parametrize("name", ["flow", "flow_kernel"])
+def test_flow_models_see_a_mirrored_face_as_the_same_expression(name):
     from keras_mer.data.clip_augment import mirror_flow
 
-    model = small("flow")
+    model = small(name)
     x = pixels(model)
     mirrored = np.asarray(mirror_flow(x))
     np.testing.assert_allclose(
