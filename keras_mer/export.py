@@ -55,7 +55,13 @@ def _write_saved_model(model: keras.Model, folder: str) -> None:
         lambda x: model(x, training=False),
         [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)],
     )
-    archive.write_out(folder, verbose=False)
+    log = tf.get_logger()
+    level = log.level
+    log.setLevel("WARNING")  # in a notebook it names the temporary folder, twice
+    try:
+        archive.write_out(folder, verbose=False)
+    finally:
+        log.setLevel(level)
 
 
 def _convert(folder: str, variant: str, calibration: np.ndarray) -> bytes:

@@ -37,3 +37,8 @@ def filter_stderr() -> None:
         thread.join(timeout=2)
 
     atexit.register(finish)
+
+
+def load_ipython_extension(_shell) -> None:
+    """The same in a notebook: ``%load_ext keras_mer.noise``, before TensorFlow is imported."""
+    filter_stderr()
