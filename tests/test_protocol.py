@@ -185,8 +185,8 @@ def test_the_final_model_chooses_as_a_fold_does(tmp_path, monkeypatch):
     manifest, inputs = people()
     monkeypatch.setattr(protocol, "load_inputs", lambda *_, **__: inputs)
     model = {"name": "flow_kernel", "size": 12, "smooth": 0}
-    # within a reach like that, every clip is every other clip
-    made = recipe(model, choose={"model.reach": [1e-9, 0.5], "model.ridge": [0.1]}, inner=3)
+    # with a reach like that, nothing is like anything
+    made = recipe(model, choose={"model.reach": [1e4, 0.5], "model.ridge": [0.1]}, inner=3)
     file = protocol.final(made, manifest, tmp_path)
     chosen = recipes.load(tmp_path / "recipe.yaml")
     assert chosen.model["reach"] == 0.5 and not chosen.protocol.choose
