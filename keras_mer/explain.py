@@ -19,6 +19,8 @@ from keras_mer.report import save_figure
 #: cannot tell the mouth from the cheeks, and above, it shows edges instead of what decides.
 SIDE = 5
 
+_RED_BLUE = plt.get_cmap("RdBu_r")
+
 
 def grad_cam(
     model: keras.Model,
@@ -37,7 +39,8 @@ def grad_cam(
     ends in a global average, and misleads for one that knows places, like `models.cnn`.
 
     Args:
-        model: float32, raw pixels -> probabilities or logits. Nested models are looked into.
+        model: float32, raw pixels -> probabilities or logits. Nested models are looked into; a
+            committee's map is the mean of its members'.
         images: uint8 or float (samples, height, width, channels), or clips with frames after the
             samples: each frame gets its own map.
         classes: the class to explain, per sample; None takes the predicted one.
@@ -53,6 +56,8 @@ def grad_cam(
     Raises:
         UserError: for an unknown layer, or one that is no feature map.
     """
+    if model.name == "committee":
+        return _of_committee(model, images, classes, layer=layer, pooled=pooled, batch=batch)
     found = feature_layer(model) if layer is None else _named(model, layer)
     logits = next((x for x in freezing.leaves(model) if x.name == "logits"), None)
     maps, probabilities = [], []
@@ -73,6 +78,16 @@ def grad_cam(
         maps.append(_map(features[0].numpy(), gradient, x.shape, pooled))
         probabilities.append(tf.nn.softmax(score).numpy())
     return np.concatenate(maps), np.concatenate(probabilities)
+
+
+def _of_committee(model: keras.Model, images: np.ndarray, classes, **options):
+    members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    if classes is None:
+        batch = options["batch"]
+        classes = model.predict(np.asarray(images, np.float32), batch, verbose=0).argmax(-1)
+    found = [grad_cam(member, images, classes, **options) for member in members]
+    maps, probabilities = (np.mean(values, axis=0) for values in zip(*found, strict=True))
+    return maps / np.maximum(maps.max((-2, -1), keepdims=True), 1e-12), probabilities
 
 
 @contextlib.contextmanager
@@ -159,12 +174,12 @@ def mean_maps(
 
     Args:
         model, options: as for `grad_cam`.
-        images: uint8 (samples, height, width, channels).
+        images: uint8 (samples, height, width, channels), or clips with frames after the samples.
         labels: class indices, (samples,).
 
     Returns:
         Maps, float32 (classes, height, width), and mean images, float32 (classes, height, width,
-        channels); zeros for a class without a sample.
+        channels), of clips for each frame; zeros for a class without a sample.
     """
     maps, _ = grad_cam(model, images, labels, **options)
     count = model.output_shape[-1]
@@ -173,20 +188,41 @@ def mean_maps(
     return np.tensordot(share, maps, 1), np.tensordot(share, np.asarray(images, np.float32), 1)
 
 
+def contrast(means: np.ndarray) -> np.ndarray:
+    """Where each class's mean map is warmer (above 0) or colder than the classes' mean.
+
+    Mean maps of one network resemble each other: what sees most of the face peaks in its middle,
+    whatever the class. Their differences show what tells the classes apart.
+
+    Args:
+        means: as from `mean_maps`, (classes, height, width).
+
+    Returns:
+        float32 of that shape: differences of the maps, each as shares of its sum, in units of the
+        largest one, -1..1. A class without a map stays 0 and does not count.
+    """
+    sums = means.sum((1, 2), keepdims=True)
+    shares = means / np.maximum(sums, 1e-12)
+    there = sums > 0
+    found = np.where(there, shares - shares.sum(0) / max(there.sum(), 1), 0)
+    return (found / max(np.abs(found).max(), 1e-12)).astype(np.float32)
+
+
 def overlay(image: np.ndarray, heat: np.ndarray, strength: float = 0.5) -> np.ndarray:
     """Lay a heat map over a face.
 
     Args:
         image: (height, width, 1 or 3), 0..255; 3 channels are RGB.
-        heat: (height, width), 0..1.
+        heat: (height, width), 0..1; below 0, down to -1, it is blue, and above 0 then red.
         strength: of the colour where the map is 1.
 
     Returns:
         uint8 (height, width, 3), RGB.
     """
     grey = np.broadcast_to(np.asarray(image, np.float32), (*heat.shape, 3))
-    colour = 255 * plt.get_cmap("inferno")(heat)[..., :3]
-    share = strength * heat[..., None] ** 0.5
+    colours = plt.get_cmap("inferno")(heat) if heat.min() >= 0 else _RED_BLUE(0.5 + heat / 2)
+    colour = 255 * colours[..., :3]
+    share = strength * np.abs(heat[..., None]) ** 0.5
     return (grey * (1 - share) + colour * share).clip(0, 255).astype(np.uint8)
 
 

@@ -44,7 +44,7 @@ def of_run(args: argparse.Namespace) -> None:
     """A grid of faces by class, and one of the classes' mean maps."""
     import numpy as np
 
-    from keras_mer import evaluation, explain, training
+    from keras_mer import evaluation, explain, protocol, training
     from keras_mer.data import loading
     from keras_mer.progress import track
 
@@ -59,27 +59,41 @@ def of_run(args: argparse.Namespace) -> None:
     ]
     chosen = np.sort(np.concatenate(picks))
     part = part.replace(part.samples[i] for i in chosen)
-    images = loading.load_images(part, *model.input_shape[1:], progress=track)
+    if len(model.input_shape) == 5:
+        images = protocol.load_inputs(recipe, part)
+    else:
+        images = loading.load_images(part, *model.input_shape[1:], progress=track)
     labels = labels[chosen]
     options = {"layer": args.layer, "pooled": args.pooled}
     maps, probabilities = explain.grad_cam(model, images, labels, **options)
     means, faces = explain.mean_maps(model, images, labels, **options)
     out = args.out or args.run / f"explain-{args.split}"
-    cells = {c: [] for c in range(len(manifest.classes))}
-    for i, c in enumerate(labels):
-        if len(cells[c]) < 6:
-            said = int(probabilities[i].argmax())
-            caption = f"{manifest.classes[said]} {probabilities[i, said]:.0%}"
-            cells[c].append((images[i], maps[i], caption))
-    rows = [(manifest.classes[c], found) for c, found in cells.items()]
-    explain.draw_grid(rows, out / "faces.png", f"{recipe.name}: what speaks for the true class")
-    rows = [
-        (name, [(faces[c], means[c] / max(means[c].max(), 1e-12), f"{len(picks[c])} faces")])
-        for c, name in enumerate(manifest.classes)
-    ]
-    explain.draw_grid(rows, out / "means.png", f"{recipe.name}, {args.split}: mean maps")
+    against = explain.contrast(means) if images.ndim == 4 else None
+    lead = means / np.maximum(means.max((-2, -1), keepdims=True), 1e-12)
+    singles, averages = [], []
+    for c, name in enumerate(manifest.classes):
+        rows = np.flatnonzero(labels == c)
+        said = [(int(probabilities[i].argmax()), probabilities[i].max()) for i in rows]
+        words = [f"{manifest.classes[k]} {p:.0%}" for k, p in said]
+        if images.ndim == 4:
+            singles.append((name, list(zip(images[rows], maps[rows], words, strict=True))[:6]))
+            cells = [(faces[c], lead[c], f"{len(rows)} faces")]
+            averages.append((name, [*cells, (faces[c], against[c], "against the other classes")]))
+            continue
+        frames = np.unique(np.linspace(0, images.shape[1] - 1, 6).round().astype(int))
+        numbers = [f"frame {frame + 1}" for frame in frames]
+        averages.append((name, list(zip(faces[c][frames], lead[c][frames], numbers, strict=True))))
+        if len(rows):  # one clip, from its onset to its end
+            numbers[0] = words[0]
+            clip = images[rows[0]][frames], maps[rows[0]][frames]
+            singles.append((name, list(zip(*clip, numbers, strict=True))))
+    kind = "frames" if images.ndim == 5 else "faces"
+    explain.draw_grid(
+        singles, out / f"{kind}.png", f"{recipe.name}: what speaks for the true class"
+    )
+    explain.draw_grid(averages, out / "means.png", f"{recipe.name}, {args.split}: mean maps")
     np.savez(out / "means.npz", maps=means, faces=faces, classes=np.array(manifest.classes))
-    print(f"wrote {out}/faces.png, means.png and means.npz")
+    print(f"wrote {out}/{kind}.png, means.png and means.npz")
 
 
 def of_photographs(args: argparse.Namespace) -> None:

@@ -169,6 +169,40 @@ def test_a_clip_has_a_map_for_each_frame():
     assert maps.shape == (2, 3, 24, 24) and probabilities.shape == (2, 2)
 
 
+def test_a_committees_map_is_its_members_mean():
+    members = [by_hand("average"), by_hand("places")]
+    image = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 1)).astype(np.float32)
+    each = [explain.grad_cam(member, image, [0, 1])[0] for member in members]
+    mean = np.mean(each, axis=0)
+    model = models.committee(members)
+    maps, probabilities = explain.grad_cam(model, image, [0, 1])
+    np.testing.assert_allclose(maps, mean / mean.max((1, 2), keepdims=True), atol=1e-5)
+    expected = model.predict(image, verbose=0)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    predicted = explain.grad_cam(model, image, expected.argmax(1))[0]
+    np.testing.assert_allclose(explain.grad_cam(model, image)[0], predicted, atol=1e-5)
+
+
+def test_the_script_explains_a_run_of_clips(tmp_path, monkeypatch, capsys):
+    from keras_mer import protocol
+    from tests.people import people, recipe
+
+    manifest, _ = people(subjects=2)
+    clips = np.random.default_rng(0).integers(0, 256, (len(manifest), 4, 16, 16, 1), np.uint8)
+    encoder = {"name": "lenet", "filters": [4, 8], "units": 8}
+    config = {"name": "cnn_bilstm", "frames": 4, "size": 16, "units": 4, "encoder": encoder}
+    monkeypatch.setattr(protocol, "load_inputs", lambda _, part, **__: clips[: len(part)])
+    protocol.final(recipe(config, {"epochs": 1}), manifest, tmp_path / "run")
+    main = runpy.run_path(str(REPOSITORY / "scripts/explain.py"))["main"]
+    run = str(tmp_path / "run")
+    monkeypatch.setattr(sys, "argv", ["explain", "--run", run, "--split", "train", "--count", "2"])
+    main()
+    assert "wrote" in capsys.readouterr().out
+    out = tmp_path / "run/explain-train"
+    assert np.load(out / "means.npz")["maps"].shape == (3, 4, 16, 16)
+    assert cv2.imread(str(out / "frames.png")) is not None
+
+
 def test_layers_that_do_not_serve_are_named(trained):
     images, _ = corners(2)
     with pytest.raises(UserError, match="no layer 'conv' in cnn.*; the last feature maps are"):
@@ -191,6 +225,19 @@ def test_mean_maps_and_the_overlay(trained):
     assert shown.shape == (SIDE, SIDE, 3) and shown.dtype == np.uint8
     cold = maps[0] < 1e-6
     np.testing.assert_array_equal(shown[cold][:, 0], images[0][cold][:, 0].astype(np.uint8))
+
+
+def test_contrast_shows_what_differs_between_classes():
+    common = np.ones((6, 6), np.float32)
+    common[2:4, 2:4] = 9  # in the middle all are warmest
+    means = np.stack([common, common, 3 * common, 0 * common])
+    means[0, 0, 0] += 4
+    found = explain.contrast(means)
+    assert found[0, 0, 0] == 1 and (found[1:3, 0, 0] < 0).all()
+    np.testing.assert_allclose(found[1], found[2], atol=1e-6)  # whatever the scale
+    assert not found[3].any()
+    shown = explain.overlay(np.full((6, 6, 1), 128), found[0])
+    assert shown[0, 0, 0] > shown[0, 0, 2] and shown[3, 3, 2] > shown[3, 3, 0]  # red, blue
 
 
 def test_the_script_writes_a_grid_of_faces(trained, tmp_path, monkeypatch, capsys):
