@@ -11,7 +11,7 @@ import pytest
 
 from keras_mer import folds, pooled, protocol, spread
 from keras_mer import recipe as recipes
-from keras_mer.data import build
+from keras_mer.data import build, synthetic
 from keras_mer.errors import UserError
 from tests.conftest import REAL_DATA
 from tests.people import TINY, people, recipe
@@ -166,6 +166,26 @@ def test_frames_in_time_are_learnt_by_a_recurrent_network():
     assert np.mean(right) > 0.7  # a third is chance; half have the commonest class
 
 
+def test_drawn_clips_of_people_left_out_are_recognised_well_above_chance(tmp_path):
+    """The whole road: SMIC's files, faces found and held still, frames, LOSO, the interval."""
+    synthetic.write_smic(
+        tmp_path / "smic", count=48, subjects=8, size=96, intensity=0.4, duration=(0.15, 0.3)
+    )
+    model = {
+        "name": "cnn_bilstm", "frames": 8, "size": 32, "units": 16, "dropout": 0.2, "magnify": 4.0,
+        "encoder": {"name": "lenet", "filters": [8, 16], "units": 16, "dropout": 0.2},
+    }  # fmt: skip
+    made = recipe(model, {"epochs": 30}).changed(
+        {"data.sources": {"smic": str(tmp_path / "smic")}, "data.vocabulary": "megc3"}
+    )
+    manifest = build.load_sources(made.data.sources, made.data.vocabulary)
+    scores = protocol.run(made, manifest, tmp_path / "run", jobs=1)
+    assert scores["protocol"] == "loso" and scores["subjects"] == 8
+    for name in ("macro_f1", "uar"):  # three classes, equally often: chance is a third
+        value, low, _ = scores["whole"][name]
+        assert value > 0.7 and low > 0.5, scores["whole"]
+
+
 def test_the_final_model_learns_all_clips(tmp_path, monkeypatch):
     from keras_mer import evaluation
 
@@ -208,3 +228,16 @@ def test_the_floor_on_the_real_clips(tmp_path):
         "casme2": 145,
         "smic": 164,
     }
+
+
+@pytest.mark.slow
+def test_the_flow_model_on_the_real_clips(tmp_path):
+    folder = REAL_DATA / "megc2019-flow"
+    if not folder.is_dir():
+        pytest.skip("needs the published flow images of MEGC 2019")
+    made = recipes.load("megc2019-flow", data=[str(folder)])
+    manifest = build.load_sources(made.data.sources, made.data.vocabulary)
+    scores = protocol.run(made, manifest, tmp_path, jobs=1)
+    assert scores["whole"]["macro_f1"][0] == pytest.approx(0.808, abs=0.004)
+    assert scores["whole"]["uar"][0] == pytest.approx(0.816, abs=0.004)
+    assert len(scores["chosen"]) == 40
