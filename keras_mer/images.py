@@ -1,6 +1,8 @@
 """Image files to uint8 arrays and back, with OpenCV."""
 
 import os
+import re
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from keras_mer.errors import UserError
 from keras_mer.files import replacing
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+VIDEOS = {".avi", ".mp4", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".webm", ".wmv"}
+
+_NUMBER = re.compile(r"^(.*?)(\d+)$")
 
 # A decoder fills what a truncated file lacks with grey; the end marker tells.
 _END_MARKERS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
@@ -36,6 +41,26 @@ def find(paths: Iterable[str | os.PathLike]) -> list[Path]:
             f"{', '.join(sorted(SUFFIXES))}"
         )
     return list(files)
+
+
+def frame_files(folder: Path) -> dict[int, Path]:
+    """Number -> image file, in the order of the numbers (``img9.jpg`` before ``img10.jpg``).
+
+    The number is what the file's name ends with. Where a folder holds two series (``img46.jpg``
+    and ``reg_img46.jpg``), it is the longer one.
+    """
+    series: dict[str, dict[int, Path]] = defaultdict(dict)
+    for file in folder.iterdir():
+        found = _NUMBER.match(file.stem)
+        if found and file.suffix.lower() in SUFFIXES and not file.name.startswith("."):
+            series[found[1]][int(found[2])] = file
+    longest = max(series.values(), key=len, default={})
+    return dict(sorted(longest.items()))
+
+
+def is_video(path: Path) -> bool:
+    """Whether the file's name ends like a video's."""
+    return path.suffix.lower() in VIDEOS
 
 
 def decode(data: bytes, name: str = "image") -> np.ndarray:

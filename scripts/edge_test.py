@@ -41,7 +41,7 @@ def main() -> None:
     options = parse_arguments()
     folder = Path(options.folder).resolve()
     models = folder / "models"
-    if not (models / "clip/card.json").exists():
+    if not (models / "flow/card.json").exists():
         print("publishing the tests' tiny models (with TensorFlow, here) ...")
         command(sys.executable, ROOT / "tests/runtime/tiny_model.py", models, quiet=True)
     for name in [options.only] if options.only else ENVIRONMENTS:

@@ -1,4 +1,4 @@
-"""Find the faces in photographs and name their expressions."""
+"""Name expressions: of faces in photographs, or with a clip model of brief moments in videos."""
 
 import argparse
 import csv
@@ -15,18 +15,24 @@ import numpy as np
 from keras_mer import images
 from keras_mer.errors import UserError, run_script
 from keras_mer.files import replacing, write_text
+from keras_mer.runtime import film
+from keras_mer.runtime.moments import AGREEMENT, Moments, row
+from keras_mer.runtime.moments import write_csv as write_moments
 from keras_mer.runtime.options import add_model_options, load_recogniser
 from keras_mer.runtime.overlay import draw_faces
-from keras_mer.runtime.recogniser import Face
+from keras_mer.runtime.recogniser import Face, Recogniser
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="A photograph without a face is an answer, not an error. Status: 0, or 2 when "
-        "nothing could be read.",
+        epilog="A photograph without a face is an answer, not an error. A model that reads clips "
+        "or flow takes videos and folders of numbered frames instead, and looks for brief "
+        "expressions in them. Status: 0, or 2 when nothing could be read.",
     )
-    parser.add_argument("images", nargs="+", help="photographs, or folders that are searched")
+    parser.add_argument(
+        "images", nargs="+", help="photographs (or clips), or folders that are searched"
+    )
     parser.add_argument("--json", metavar="FILE", help="write everything as JSON ('-': screen)")
     parser.add_argument("--csv", metavar="FILE", help="write a row a face as CSV ('-': screen)")
     parser.add_argument("--annotate", metavar="DIR", help="write copies with the faces drawn in")
@@ -40,14 +46,31 @@ def parse_arguments() -> argparse.Namespace:
         help="longest side in pixels of the copy that is searched (default: 800); more finds "
         "smaller faces and takes longer",
     )
+    clips = parser.add_argument_group("clips")
+    clips.add_argument(
+        "--whole",
+        action="store_true",
+        help="each clip was cut from onset to offset and shows one expression: do not search",
+    )
+    clips.add_argument(
+        "--fps", type=float, help="frames a second (default: what a video says, 100 for folders)"
+    )
+    clips.add_argument(
+        "--agreement",
+        type=float,
+        default=AGREEMENT,
+        help="how well a face must come back to count as a moment, 0 to 1 (default: %(default)s)",
+    )
     add_model_options(parser)
     return parser.parse_args()
 
 
-def main() -> None:
+def main() -> int | None:
     options = parse_arguments()
     started = time.perf_counter()
     recogniser = load_recogniser(options, options.max_side)
+    if recogniser.card.task != "image":
+        return of_clips(options, recogniser, started)
     files = images.find(options.images)
     skipped: list[tuple[Path, str]] = []
     read: list[Path] = []
@@ -91,6 +114,65 @@ def main() -> None:
         raise UserError(f"none of the {len(files)} files could be read as an image")
 
 
+def of_clips(options: argparse.Namespace, recogniser: Recogniser, started: float) -> int:
+    """The moments of each clip or video, printed and written like the faces of photographs."""
+    if options.annotate:
+        raise UserError("--annotate draws in photographs; make timeline draws a video's moments")
+    reader = Moments(recogniser, agreement=options.agreement, cropped=options.no_detect)
+    answers, skipped, blind = [], [], []
+    for file in film.find(options.images):
+        try:
+            clip = film.open_film(file, options.fps)
+            if options.whole:
+                moments = [reader.whole(list(clip), clip.fps)]
+            else:
+                moments = reader.search(clip, clip.fps)
+        except UserError as error:
+            skipped.append((file, str(error)))
+            print(f"skipped {error}", file=sys.stderr)
+            continue
+        if clip.fault:
+            print(clip.fault, file=sys.stderr)
+        if reader.blind:
+            blind.append(file)
+        answers.append((file, [row(moment, clip) for moment in moments]))
+    found = [{"file": str(file), **one} for file, rows in answers for one in rows]
+    model = f"{recogniser.model.path} ({recogniser.model.engine})"
+    if answers and "-" not in (options.json, options.csv):
+        print_moments(answers)
+    if options.json:
+        clips = [{"file": str(file), "moments": rows} for file, rows in answers]
+        gone = [{"file": str(file), "reason": reason} for file, reason in skipped]
+        value = {"model": model, "clips": clips, "skipped": gone}
+        put(options.json, json.dumps(value, indent=2, ensure_ascii=False))
+    if options.csv:
+        write_moments(options.csv, found)
+    counts = ", ".join(
+        f"{n} {name}" for name, n in Counter(r["label"] for r in found).most_common()
+    )
+    print(
+        f"{plural(answers, 'clip')}, {plural(found, 'moment')}{f' ({counts})' if counts else ''}, "
+        f"{len(blind)} with frames without a face, {len(skipped)} skipped; "
+        f"{time.perf_counter() - started:.2f} s with {model}",
+        file=sys.stderr,
+    )
+    if not answers:
+        raise UserError(f"none of the {len(skipped)} clips could be read")
+    return 0
+
+
+def print_moments(answers: list[tuple[Path, list[dict]]]) -> None:
+    rows = [("clip", "onset", "apex", "offset", "expression", "confidence", "agreement")]
+    for file, moments in answers:
+        if not moments:
+            rows.append((str(file), "-", "-", "-", "nothing brief", "-", "-"))
+        for m in moments:
+            times = (f"{m[name]:.2f} s" for name in ("onset", "apex", "offset"))
+            sure = f"{m['confidence']:.1%}"
+            rows.append((str(file), *times, m["label"], sure, f"{m['agreement']:.2f}"))
+    print_rows(rows)
+
+
 def print_table(answers: list[tuple[Path, list[Face]]]) -> None:
     rows = [("image", "box (x y w h)", "expression", "confidence")]
     for file, faces in answers:
@@ -99,10 +181,14 @@ def print_table(answers: list[tuple[Path, list[Face]]]) -> None:
         for face in faces:
             box = " ".join(map(str, face.box))
             rows.append((str(file), box, face.label, f"{face.confidence:.1%}"))
+    print_rows(rows)
+
+
+def print_rows(rows: list[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for number, row in enumerate(rows):
+    for number, line in enumerate(rows):
         print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         )
         if number == 0:
             print("  ".join("-" * width for width in widths))

@@ -1,4 +1,7 @@
-"""Draw a video's expressions over time as a PNG, with the moments of change, and a CSV."""
+"""Draw a video's expressions over time as a PNG, with the moments of change, and a CSV.
+
+With a model that reads clips or flow: its brief expressions, each with onset, apex and offset.
+"""
 
 import argparse
 import sys
@@ -8,6 +11,8 @@ from pathlib import Path
 from keras_mer.errors import UserError, run_script
 from keras_mer.face.detect import VIDEO_SIDE
 from keras_mer.runtime import timeline
+from keras_mer.runtime.film import open_film
+from keras_mer.runtime.moments import AGREEMENT, Moments, row, write_csv
 from keras_mer.runtime.options import add_model_options, load_recogniser
 from keras_mer.runtime.outputs import Log
 from keras_mer.runtime.pipeline import Pipeline
@@ -42,6 +47,18 @@ def parse_arguments() -> argparse.Namespace:
         metavar="N",
         help="search for faces in every N-th frame (default: 3)",
     )
+    parser.add_argument(
+        "--agreement",
+        type=float,
+        default=AGREEMENT,
+        help="of a clip model: how well a face must come back to count (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fps", type=float, help="of a clip model: frames a second, whatever the video says"
+    )
+    parser.add_argument(
+        "--no-detect", action="store_true", help="of a clip model: frames already are faces"
+    )
     add_model_options(parser)
     return parser.parse_args()
 
@@ -53,6 +70,8 @@ def main() -> int:
     if options.video.isdigit() or "://" in options.video:
         raise UserError(f"{options.video}: a timeline needs a file; use webcam.py --log for others")
     recogniser = load_recogniser(options, VIDEO_SIDE)
+    if recogniser.card.task != "image":
+        return of_moments(options)
     source = open_source(options.video, say=lambda line: print(line, file=sys.stderr))
     stem = Path(options.video).stem
     png = Path(options.png or f"{stem}-timeline.png")
@@ -73,6 +92,41 @@ def main() -> int:
     print(f"wrote {png} and {log.path}")
     if source.fault:
         print(f"error: {source.fault}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def of_moments(options: argparse.Namespace) -> int:
+    """Draw and list a recording's brief expressions."""
+    recogniser = load_recogniser(options)
+    reader = Moments(recogniser, agreement=options.agreement, cropped=options.no_detect)
+    recording = open_film(options.video, options.fps)
+    stem = Path(options.video).stem
+    png = Path(options.png or f"{stem}-timeline.png")
+    table = Path(options.csv or f"{stem}-timeline.csv")
+    progress, count = Progress(recording.expected), 0
+
+    def counted():
+        nonlocal count
+        for count, image in enumerate(recording, 1):
+            yield image
+            progress(count)
+
+    moments = reader.search(counted(), recording.fps)
+    title = f"{Path(options.video).name}: {len(moments)} brief expressions"
+    timeline.write(png, timeline.draw_moments(moments, recording.fps, count / recording.fps, title))
+    rows = [row(moment, recording) for moment in moments]
+    write_csv(table, rows)
+    for one in rows:
+        times = ", ".join(f"{name} {one[name]:.2f} s" for name in ("onset", "apex", "offset"))
+        print(
+            f"  {one['label']} {one['confidence']:.0%}: {times}, agreement {one['agreement']:.2f}"
+        )
+    if reader.blind:
+        print(f"no face in {reader.blind} of {count} frames", file=sys.stderr)
+    print(f"{len(moments)} brief expressions; wrote {png} and {table}")
+    if recording.fault:
+        print(f"error: {recording.fault}", file=sys.stderr)
         return 1
     return 0
 

@@ -3,8 +3,6 @@
 import hashlib
 import logging
 import os
-import re
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,8 @@ from keras_mer.data.loading import Progress
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError, nearest
 from keras_mer.files import replacing
+from keras_mer.images import frame_files, is_video
 
-VIDEOS = {".avi", ".mp4", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".webm", ".wmv"}
-
-_NUMBER = re.compile(r"^(.*?)(\d+)$")
 _log = logging.getLogger(__name__)
 
 
@@ -44,26 +40,6 @@ class Frames:
     def index(self, number: int) -> int:
         """The position of frame `number`, or of the nearest one there is."""
         return int(np.argmin(np.abs(self.numbers - number)))
-
-
-def frame_files(folder: Path) -> dict[int, Path]:
-    """Number -> image file, in the order of the numbers (``img9.jpg`` before ``img10.jpg``).
-
-    The number is what the file's name ends with. Where a folder holds two series (``img46.jpg``
-    and ``reg_img46.jpg``), it is the longer one.
-    """
-    series: dict[str, dict[int, Path]] = defaultdict(dict)
-    for file in folder.iterdir():
-        found = _NUMBER.match(file.stem)
-        if found and file.suffix.lower() in images.SUFFIXES and not file.name.startswith("."):
-            series[found[1]][int(found[2])] = file
-    longest = max(series.values(), key=len, default={})
-    return dict(sorted(longest.items()))
-
-
-def is_video(path: Path) -> bool:
-    """Whether the file's name ends like a video's."""
-    return path.suffix.lower() in VIDEOS
 
 
 def is_clip(path: Path) -> bool:

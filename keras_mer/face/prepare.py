@@ -18,6 +18,8 @@ from keras_mer.face.align import EYES, block_mean, crop
 from keras_mer.face.detect import Detector, HaarDetector
 from keras_mer.images import convert
 
+#: Side of the crops in pixels, and the share of the face's side that is added on each side.
+SIDE, MARGIN = 128, 0.15
 #: Points that are tracked, at most, and how far apart, as a share of the face's side.
 POINTS, APART = 250, 0.03
 #: How long the head's path is smoothed over: it moves slower than this, the tracking's error not.
@@ -58,8 +60,8 @@ class Prepared:
 
 def prepare(
     frames: Sequence[np.ndarray],
-    side: int = 128,
-    margin: float = 0.15,
+    side: int = SIDE,
+    margin: float = MARGIN,
     *,
     fps: float | None = None,
     detector: Detector | None = None,

@@ -8,9 +8,11 @@ from typing import Any
 
 from keras_mer.emotions import check_same_classes
 from keras_mer.errors import UserError, nearest
+from keras_mer.face import motion
 
 FILE = "card.json"
-_CHANNELS = {"grey": 1, "rgb": 3}
+TASKS = ("image", "clip", "flow")
+_CHANNELS = {"grey": 1, "rgb": 3, "flow": 3}
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,16 @@ class Card:
 
     Attributes:
         name: the model's name.
-        task: ``"image"``, or ``"clip"`` for models that read several frames.
+        task: ``"image"``; ``"clip"`` for models that read several frames of a still face; or
+            ``"flow"`` for models that read how a face moved from onset to apex.
         classes: class names in the order of the model's outputs.
-        height, width, channels: size of one input image in pixels; 3 channels are RGB.
-        frames: frames of one clip; 0 for image models.
+        height, width, channels: size of one input image in pixels; 3 channels are RGB, or of a
+            flow model u, v and strain (`keras_mer.face.motion.image`).
+        frames: frames of one clip; 0 for other models.
         range: the values that black and white have in the input, (0, 255) for raw pixels.
         face_margin: share of the detector's box that is added on each side before the crop.
+        face_side: of a flow model, side in pixels of the still face on which flow is computed.
+        flow: of a flow model, how, see `keras_mer.face.motion.METHODS`.
         variants: file name and figures of each TFLite variant, by its name.
         default_variant: the variant to take when none is asked for.
         folder: where the files are.
@@ -42,6 +48,8 @@ class Card:
     variants: dict[str, dict[str, Any]]
     default_variant: str
     folder: Path
+    face_side: int = 0
+    flow: str = ""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -128,11 +136,16 @@ def _parse(data: dict[str, Any], folder: Path) -> Card:
         variants=dict(data["variants"]),
         default_variant=str(data["default_variant"]),
         folder=folder,
+        face_side=int(entry.get("face_side", 0)),
+        flow=str(entry.get("flow", "")),
     )
-    if (card.task == "clip") != (card.frames > 0) or card.task not in ("image", "clip"):
+    if (card.task == "clip") != (card.frames > 0) or card.task not in TASKS:
         raise ValueError(f"task '{card.task}' with {card.frames} frames")
     if _CHANNELS.get(entry["colour"]) != card.channels:
         raise ValueError(f"colour '{entry['colour']}' with {card.channels} channels")
+    flow = entry["colour"] == "flow" and card.height == card.width and card.flow in motion.METHODS
+    if (card.task == "flow") != (flow and card.face_side >= 32):
+        raise ValueError(f"task '{card.task}' with colour '{entry['colour']}', flow '{card.flow}'")
     if len(card.range) != 2 or card.range[0] >= card.range[1]:
         raise ValueError(f"range {list(card.range)}")
     if min(card.height, card.width) < 1 or not card.classes:

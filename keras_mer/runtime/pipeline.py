@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE, Detection, shrink
 from keras_mer.runtime.recogniser import Expression, Face, Recogniser
 from keras_mer.runtime.smoothing import Smoother
@@ -34,11 +35,19 @@ class Pipeline:
         detect_every: frames from one detector run to the next.
         smoothing: half-life in seconds of the exponential mean over probabilities; 0 is none.
 
+    Raises:
+        UserError: for a model that reads flow.
+
     Attributes:
         seconds: what each part of the last frame took: detect, track, crop, model.
     """
 
     def __init__(self, recogniser: Recogniser, detect_every: int = 5, smoothing: float = 0.4):
+        if recogniser.card.task == "flow":
+            raise UserError(
+                f"{recogniser.card.name} reads flow from onset to apex, which a live view does not "
+                "know: use make predict or make timeline on a video"
+            )
         self.recogniser = recogniser
         self.detect_every = max(1, detect_every)
         self.smoothing = smoothing

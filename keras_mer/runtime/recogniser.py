@@ -153,7 +153,7 @@ class Recogniser:
             crops: uint8 grey or BGR images of any size, each one face.
 
         Raises:
-            UserError: when the model reads clips.
+            UserError: when the model reads clips or flow.
         """
         return [self.expression(row) for row in self.probabilities(crops)]
 
@@ -163,22 +163,27 @@ class Recogniser:
         As many frames as the model reads are taken at even distances.
 
         Raises:
-            UserError: for an empty clip, or when the model reads single images.
+            UserError: for an empty clip, or when the model reads something else.
         """
-        if not self.card.frames:
-            raise UserError(f"{self.card.name} reads single images: use predict or predict_faces")
+        self._must_read("clip")
         if not len(frames):
             raise UserError("an empty clip has no expression")
         picks = np.linspace(0, len(frames) - 1, self.card.frames).round().astype(int)
         clip = np.stack([self._prepare(frames[i]) for i in picks])
         return self.expression(self.model.predict([clip])[0])
 
+    def predict_flow(self, image: np.ndarray) -> Expression:
+        """The expression of a flow image as `keras_mer.face.motion.image` makes it: uint8 RGB.
+
+        Raises:
+            UserError: when the model reads something else.
+        """
+        self._must_read("flow")
+        return self.expression(self.model.predict([self._scaled(image)])[0])
+
     def probabilities(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """The model's bare output for face crops: float32, (n, classes)."""
-        if self.card.frames:
-            raise UserError(
-                f"{self.card.name} reads clips of {self.card.frames} frames: use predict_clip"
-            )
+        self._must_read("image")
         return self.model.predict([self._prepare(one) for one in crops])
 
     def expression(self, probabilities: np.ndarray) -> Expression:
@@ -196,11 +201,25 @@ class Recogniser:
 
     def _prepare(self, one: np.ndarray) -> np.ndarray:
         card = self.card
-        sample = images.prepare(images.to_uint8(one), card.height, card.width, card.channels)
-        if card.range == (0, 255):
+        return self._scaled(
+            images.prepare(images.to_uint8(one), card.height, card.width, card.channels)
+        )
+
+    def _scaled(self, sample: np.ndarray) -> np.ndarray:
+        if self.card.range == (0, 255):
             return sample
-        low, high = card.range
+        low, high = self.card.range
         return sample.astype(np.float32) * ((high - low) / 255) + low
+
+    def _must_read(self, task: str) -> None:
+        if self.card.task == task:
+            return
+        ways = {
+            "image": "single images: use predict or predict_faces",
+            "clip": f"clips of {self.card.frames} frames: use predict_clip, or Moments for a video",
+            "flow": "flow from onset to apex: use Moments for a video or a clip",
+        }
+        raise UserError(f"{self.card.name} reads {ways[self.card.task]}")
 
 
 def join(face: Detection, expression: Expression) -> Face:

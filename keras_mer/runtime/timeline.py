@@ -11,6 +11,7 @@ import numpy as np
 from keras_mer import images
 from keras_mer.runtime import overlay
 from keras_mer.runtime.grabber import Grabber
+from keras_mer.runtime.moments import Moment
 from keras_mer.runtime.outputs import Log
 from keras_mer.runtime.pipeline import Pipeline
 from keras_mer.runtime.smoothing import Smoother
@@ -142,6 +143,54 @@ def draw(
     return out, changes
 
 
+def draw_moments(
+    moments: Sequence[Moment], fps: float, end: float, title: str, width: int = 1400
+) -> np.ndarray:
+    """Draw the brief expressions of a recording: what moved, and onset, apex, offset of each.
+
+    Args:
+        moments: as `Moments.search` gives them.
+        fps: frames a second.
+        end: length of the recording in seconds.
+        title: stands above.
+        width: of the picture in pixels.
+
+    Returns:
+        uint8 BGR picture.
+    """
+    out = np.full((44 + _PANEL, width, 3), 255, np.uint8)
+    overlay.text(out, title, (_LEFT, 12), 15, _INK, None)
+    panel, top = out[44:], 78
+    across, inner = _axis(panel, max(end, 1e-3), top)
+    low = top + _PLOT
+    free = [0, 0, 0]
+    for m in moments:
+        tint = overlay.colour(m.expression.label)
+        times = (m.start + np.arange(len(m.course))) / fps
+        heights = low - np.clip(m.course, 0, 1) * _PLOT
+        line = np.stack([[across(t) for t in times], heights.round()], 1).astype(np.int32)
+        cv2.polylines(panel, [line], False, _GRID, 2, cv2.LINE_AA)
+        cv2.polylines(
+            panel, [line[m.onset - m.start : m.offset - m.start + 1]], False, tint, 2, cv2.LINE_AA
+        )
+        left, peak, right = (across(k / fps) for k in (m.onset, m.apex, m.offset))
+        cv2.rectangle(panel, (left, 56), (max(right, left + 1), 70), tint, -1)
+        for x in (left, right):
+            cv2.line(panel, (x, 52), (x, low), (170, 170, 170), 1)
+        cv2.line(panel, (peak, 52), (peak, low), _INK, 1)
+        words = f"{m.apex / fps:.2f} s {m.expression.label} {m.expression.confidence:.0%}"
+        row = next((r for r, x in enumerate(free) if x <= left), None)
+        if row is not None:
+            overlay.text(panel, words, (left, 38 - 15 * row), 11, _INK, None)
+            free[row] = left + 8 * len(words)
+    if not moments:
+        overlay.text(panel, "no brief expression found", (_LEFT, 20), 13, _INK, None)
+    overlay.text(panel, "apex", (8, top - 6), 11, _INK, None)
+    overlay.text(panel, "rest", (8, low - 6), 11, _INK, None)
+    cv2.line(panel, (_LEFT, low), (_LEFT + inner, low), _GRID, 1)
+    return out
+
+
 def write(path: str | os.PathLike, picture: np.ndarray) -> None:
     """Write the picture, whole or not at all."""
     images.write(path, picture)
@@ -159,13 +208,8 @@ def _draw_course(
     best = calm.argmax(1)
     labels = [classes[i] for i in best]
     changes = find_changes(course.times, labels, hold)
-    span = max(end, 1e-3)
-    inner = panel.shape[1] - _LEFT - _RIGHT
     top = 78
-
-    def across(time: float) -> int:
-        return _LEFT + round(time / span * inner)
-
+    across, inner = _axis(panel, max(end, 1e-3), top)
     shares = ", ".join(f"{n} {c / len(labels):.0%}" for n, c in Counter(labels).most_common(3))
     head = f"face {course.id}: {shares}; {len(changes)} changes"
     overlay.text(panel, head, (_LEFT, 4), 13, _INK, None)
@@ -173,11 +217,6 @@ def _draw_course(
         level = top + round((1 - share) * _PLOT)
         cv2.line(panel, (_LEFT, level), (_LEFT + inner, level), _GRID, 1)
         overlay.text(panel, f"{share:.0%}", (8, level - 6), 11, _INK, None)
-    step = _tick(span)
-    for count in range(int(span / step) + 1):
-        x = across(count * step)
-        cv2.line(panel, (x, top + _PLOT), (x, top + _PLOT + 5), _INK, 1)
-        overlay.text(panel, f"{count * step:g} s", (x - 10, top + _PLOT + 8), 11, _INK, None)
     # The face may be out of view for a while: no line across the gap.
     gap = 5 * max(float(np.median(np.diff(course.times))) if len(course.times) > 1 else 0, 0.1)
     pieces = np.split(np.arange(len(labels)), np.flatnonzero(np.diff(course.times) > gap) + 1)
@@ -197,6 +236,21 @@ def _draw_course(
         cv2.rectangle(panel, (x, y + 2), (x + 10, y + 12), overlay.colour(name), -1)
         overlay.text(panel, name, (x + 15, y), 12, _INK, None)
     return changes
+
+
+def _axis(panel: np.ndarray, span: float, top: int) -> tuple[Callable[[float], int], int]:
+    """Draw the axis of `span` seconds; gives the x of a time, and the axis's length in pixels."""
+    inner = panel.shape[1] - _LEFT - _RIGHT
+
+    def across(time: float) -> int:
+        return _LEFT + round(time / span * inner)
+
+    step = _tick(span)
+    for count in range(int(span / step) + 1):
+        x = across(count * step)
+        cv2.line(panel, (x, top + _PLOT), (x, top + _PLOT + 5), _INK, 1)
+        overlay.text(panel, f"{count * step:g} s", (x - 10, top + _PLOT + 8), 11, _INK, None)
+    return across, inner
 
 
 def _draw_changes(

@@ -27,7 +27,7 @@ FACES = REAL_DATA / "faces"
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory) -> Path:
-    """A folder with the models `image` and `clip`; given where TensorFlow is not."""
+    """A folder with the models `image`, `clip` and `flow`; given where TensorFlow is not."""
     ready = os.environ.get("KERAS_MER_TINY_MODELS")
     if ready:
         return Path(ready)

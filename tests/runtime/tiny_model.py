@@ -1,7 +1,8 @@
 """Publish a tiny model for the tests: the mean brightness of a crop decides its class.
 
 Run as `python tests/runtime/tiny_model.py FOLDER`; needs TensorFlow, which the tests that use the
-folder do not. Dark crops are sad, bright ones happy, those between neutral.
+folder do not. Dark crops are sad, bright ones happy, those between neutral; so are a clip's frames
+together, and a flow image.
 """
 
 import json
@@ -75,6 +76,8 @@ def publish(folder, shape, task):
     size |= {"colour": "grey" if shape[-1] == 1 else "rgb", "face_margin": 0.0}
     if task == "clip":
         size["frames"] = shape[0]
+    if task == "flow":
+        size |= {"colour": "flow", "flow": "dis", "face_side": 96, "face_margin": 0.15}
     card = {"name": f"tiny-{task}", "format": 1, "task": task, "classes": CLASSES, "input": size}
     card |= {"variants": variants, "default_variant": "int8"}
     (folder / "card.json").write_text(json.dumps(card))
@@ -86,3 +89,4 @@ if __name__ == "__main__":
     target = Path(sys.argv[1])
     publish(target / "image", (SIDE, SIDE, 1), "image")
     publish(target / "clip", (4, SIDE, SIDE, 3), "clip")
+    publish(target / "flow", (SIDE, SIDE, 3), "flow")
