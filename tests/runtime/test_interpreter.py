@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 
@@ -121,17 +120,3 @@ def test_nothing_of_the_training_stack_is_imported(tiny_model):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
-
-
-def test_start_up_to_the_first_prediction(tiny_model):
-    if load_engine()[0] == "tensorflow":
-        pytest.skip("only TensorFlow's own interpreter is installed")
-    code = (
-        "import time, numpy as np\n"
-        "from keras_mer.runtime import Recogniser\n"
-        f"Recogniser.load({str(tiny_model)!r}).predict(np.zeros((480, 640, 3), np.uint8))\n"
-        "print(time.process_time())"  # from the very start, whatever else the machine does
-    )
-    command = [sys.executable, "-c", code]
-    runs = [subprocess.run(command, capture_output=True, text=True, env=os.environ) for _ in "123"]
-    assert min(float(run.stdout) for run in runs) < 1.0

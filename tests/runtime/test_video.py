@@ -54,24 +54,30 @@ def test_a_folder_of_images_skips_what_cannot_be_read(tmp_path):
 def test_a_replay_keeps_its_pace_and_starts_over(video):
     source = open_source(str(video), as_camera=True)
     source.fps = 200.0
-    started = time.monotonic()
     frames = [source.read() for _ in range(120)]
-    assert 0.55 < time.monotonic() - started < 10
+    assert all(frame.time >= frame.index / 200 - 1e-6 for frame in frames)  # never early
     assert [frame.index for frame in frames] == list(range(120))
     source.close()
 
 
-def test_the_newest_frame_of_a_live_source(video):
-    source = open_source(str(video), as_camera=True)
+def test_the_newest_frame_of_a_live_source():
+    class Quick(Silent):
+        asked = 0
+
+        def read(self):
+            self.asked += 1  # so the frames before this one lie with the grabber
+            time.sleep(0.001)
+            return Frame(np.zeros((4, 4, 3), np.uint8), self.asked, 0.0, time.monotonic())
+
+    source = Quick()
     with Grabber(source) as grabber:
-        ages = []
-        for frame in grabber:
-            ages.append(time.monotonic() - frame.grabbed)
-            time.sleep(0.1)  # two and a half frames of this source
-            if len(ages) == 8:
-                break
-        assert grabber.dropped >= 8
-    assert np.median(ages) < 0.15
+        first = grabber.read().index
+        wanted = source.asked + 5
+        while source.asked < wanted:
+            time.sleep(0.005)
+        newest = grabber.read().index
+        assert newest >= wanted - 1 >= first + 3
+        assert grabber.dropped >= newest - 2  # all but the two that were taken
 
 
 @pytest.mark.parametrize(
@@ -102,7 +108,7 @@ def test_a_stream_that_dies_in_the_middle(stream):
     lines = []
     with Grabber(open_source(stream.url, say=lines.append)) as grabber:
         count = sum(1 for _ in grabber)
-    assert 5 <= count <= 30
+    assert 1 <= count <= 30
     assert lines == [f"{stream.url}: lost the picture, trying again"]
     assert "unplugged, or the stream ended" in grabber.fault
     assert stream.asked == 5  # the first time, and four tries
@@ -121,7 +127,7 @@ def test_a_stream_that_comes_back_goes_on(stream):
 
 def test_black_frames_end_it_after_some_tries(stream, monkeypatch):
     monkeypatch.setattr(sources, "_BLACK_SECONDS", 0.05)
-    stream.level, stream.allowed, stream.frames = 0, 99, 60
+    stream.level, stream.allowed, stream.frames = 0, 99, 400
     lines = []
     source = open_source(stream.url, say=lines.append)
     while source.read() is not None:
@@ -137,7 +143,7 @@ class Silent:
     live, name, fault, fps, expected = True, "camera 7", None, 0.0, 0
 
     def read(self):
-        time.sleep(0.5)
+        time.sleep(1.5)
 
     def close(self):
         pass
@@ -161,5 +167,6 @@ def test_an_error_of_the_source_reaches_the_consumer():
 
 
 def test_frames_carry_when_they_were_grabbed(video):
+    before = time.monotonic()
     frame = open_source(str(video)).read()
-    assert isinstance(frame, Frame) and time.monotonic() - frame.grabbed < 1
+    assert isinstance(frame, Frame) and before <= frame.grabbed <= time.monotonic()
