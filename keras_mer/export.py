@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import keras_mer
 from keras_mer.errors import UserError
+from keras_mer.face import motion, prepare
 from keras_mer.files import replacing, write_json, write_text
 from keras_mer.models.cnn_bilstm import unrolled
 from keras_mer.progress import console
@@ -34,8 +35,8 @@ def convert(model: keras.Model, variant: str, calibration: np.ndarray) -> bytes:
         model: float32 policy, raw pixels -> probabilities.
         variant: one of `VARIANTS`; float16 and dynamic keep float inputs, int8 takes uint8 pixels
             and gives uint8 probabilities (LiteRT in a browser takes no int8 tensors).
-        calibration: uint8 (samples, height, width, channels), training images of all classes,
-            from which int8 ranges are read.
+        calibration: uint8 (samples, height, width, channels), or (samples, frames, ...), training
+            images or clips of all classes, from which int8 ranges are read.
 
     Raises:
         UserError: when TFLite has no builtin operator for a layer.
@@ -163,6 +164,8 @@ def export(
     labels: np.ndarray,
     expected: np.ndarray,
     about: dict,
+    task: str = "image",
+    split: str = "validation",
     name: str | None = None,
     variants: tuple[str, ...] = VARIANTS,
     allow_loss: bool = False,
@@ -178,6 +181,8 @@ def export(
         calibration: see `convert`.
         images, labels, expected: the validation split, see `measure`.
         about: further entries of the card (scores, training).
+        task: what the model looks at: image, flow or clip (`keras_mer.models.kind`).
+        split: what part of the data `images` are.
         name: the model's; by default the folder's.
         variants: which TFLite files.
         allow_loss: publish even a variant that loses more than `MAX_LOSS` points of accuracy.
@@ -215,7 +220,7 @@ def export(
         card = {
             "name": name or folder.name,
             "format": 1,
-            "task": "image",
+            "task": task,
             "classes": list(classes),
             "input": {
                 "height": height,
@@ -224,12 +229,13 @@ def export(
                 "range": [0, 255],
                 "colour": "grey" if channels == 1 else "rgb",
                 "face_margin": 0.0,
+                **_clip_input(task, model),
             },
             "variants": kept,
             "refused": refused,
             "default_variant": next(name for name in _PREFERRED if name in kept),
             "parity": {
-                "split": "validation",
+                "split": split,
                 "samples": len(labels),
                 "keras_accuracy": round(reference, 5),
             },
@@ -243,6 +249,16 @@ def export(
         write_text(temporary / "labels.txt", "\n".join(classes) + "\n")
         write_json(temporary / cards.FILE, card)
     return card
+
+
+def _clip_input(task: str, model: keras.Model) -> dict:
+    """What the card says more of the input of a model of flow or of clips: how they are made."""
+    if task == "flow":
+        made = {"colour": "flow", "flow": motion.METHODS[0], "face_side": prepare.SIDE}
+        return made | {"face_margin": prepare.MARGIN}
+    if task == "clip":
+        return {"frames": model.input_shape[1], "face_margin": prepare.MARGIN}
+    return {}
 
 
 def _main(folder: str, samples: str, out: str) -> None:

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from keras_mer import evaluation, export, training
+from keras_mer import evaluation, export, models, protocol, training
 from keras_mer.data import loading
 from keras_mer.data.manifest import Manifest
+from keras_mer.errors import UserError
 from keras_mer.progress import track
 from keras_mer.recipe import Recipe
 
@@ -19,24 +20,40 @@ def publish(
 ) -> dict:
     """Export a run folder's model, measured on its validation part; see `export.export`.
 
+    A model that learnt all clips (`protocol.final`) has none: it is held against Keras on the
+    clips that it learnt, and the card says so.
+
     Args:
-        run: the folder that training left.
+        run: the folder that training left, or `make loso` with ``--final``.
         out: folder to write; ``saved_models/<recipe's name>`` by default.
         variants, allow_loss: as `export.export`.
 
     Returns:
         The card.
+
+    Raises:
+        UserError: for a folder that holds no model (that of `make loso` holds scores of folds), and
+            as `export.export`.
     """
     run = Path(run)
     recipe, manifest = training.load_run(run)
+    if (run / "folds").is_dir():
+        raise UserError(
+            f"{run} holds the scores of folds, no model: make loso RECIPE={recipe.name} "
+            f"ARGS=--final learns one from all clips, into runs/{recipe.name}"
+        )
     model = evaluation.load_model(run, manifest.classes)
+    task = models.kind(recipe.model.get("name", "cnn"))
+    split = "validation" if manifest.counts("split")["validation"] else "train"
 
     def images(split):
         part = manifest.part(split)
+        if task == "clip":
+            return protocol.load_inputs(recipe, part, cache="data/cache"), part.labels()
         shape = model.input_shape[1:]
         return loading.load_images(part, *shape, cache="data/cache", progress=track), part.labels()
 
-    validation, labels = images("validation")
+    validation, labels = images(split)
     return export.export(
         model,
         out or Path("saved_models") / recipe.name,
@@ -47,6 +64,8 @@ def publish(
         labels=labels,
         expected=evaluation.predict(model, validation),
         about=_about(run, recipe, manifest),
+        task=task,
+        split=split,
         variants=variants,
         allow_loss=allow_loss,
     )
@@ -58,6 +77,8 @@ def _about(run: Path, recipe: Recipe, manifest: Manifest) -> dict:
         p.parent.name.removeprefix("evaluation-"): json.loads(p.read_text())
         for p in sorted(run.glob("evaluation-*/metrics.json"))
     }
+    scored = run.with_name(f"{run.name}-{recipe.protocol.kind}") / "metrics.json"
+    summary = run / "summary.json"
     keep = ("samples", "accuracy", "macro_f1", "uar", "calibration_error")
     return {
         "scores": {
@@ -68,10 +89,17 @@ def _about(run: Path, recipe: Recipe, manifest: Manifest) -> dict:
                 if view in found
             }
             for split, found in read.items()
-        },
+        }
+        | (_of_folds(scored) if scored.is_file() else {}),
         "training": {
             "recipe": recipe.to_dict(),
             "samples": {split: count for split, count in manifest.counts("split").items()},
-            "summary": json.loads((run / "summary.json").read_text()),
+            "summary": json.loads(summary.read_text()) if summary.is_file() else {},
         },
     }
+
+
+def _of_folds(file: Path) -> dict:
+    """The score of the way of learning, where people were left out; the model itself has none."""
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return {file.parent.name: {name: found["whole"][name] for name in ("clips", "macro_f1", "uar")}}
