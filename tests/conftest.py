@@ -23,6 +23,39 @@ def float32_policy():
 
 
 @pytest.fixture(scope="session")
+def _converter():
+    """A process that has TensorFlow loaded and converts to int8, one file after another."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def quick_int8(_converter):
+    """Convert to int8 in a process that all tests share: a new one loads TensorFlow each time.
+
+    The way that users go, a process for every file, is held by tests/test_export.py and the road.
+    """
+    from concurrent.futures.process import BrokenProcessPool
+
+    from keras_mer import export
+
+    alone = export._convert_apart
+
+    def together(folder, calibration):
+        try:
+            return _converter.submit(export._convert, folder, "int8", calibration).result()
+        except BrokenProcessPool:  # the converter killed it
+            return alone(folder, calibration)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "_convert_apart", together)
+        yield
+
+
+@pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory) -> Path:
     """A synthetic dataset: 420 faces of 20 people, 48x48."""
     from keras_mer.data import synthetic

@@ -53,17 +53,13 @@ def test_publishes_files_whose_figures_can_be_measured_again(trained, tmp_path):
         assert np.abs(got - expected).max() == pytest.approx(figures["max_difference"], abs=1e-5)
         assert (got.argmax(1) == expected.argmax(1)).mean() > 0.97, name
     assert card["variants"]["float32"]["max_difference"] < 1e-5
+    assert card["variants"]["int8"]["input_dtype"] == "uint8"
+    assert card["variants"]["int8"]["output_dtype"] == "uint8"
+    assert card["default_variant"] == "int8"
     sizes = {name: figures["bytes"] for name, figures in card["variants"].items()}
     assert sizes["int8"] < sizes["float16"] < sizes["float32"]
     table = report.parity(card)
     assert all(f"| {name} |" in table for name in export.VARIANTS)
-
-
-def test_the_int8_file_takes_and_gives_uint8(trained, tmp_path):
-    card = publish(trained, tmp_path / "mine", variants=("int8",))
-    assert card["variants"]["int8"]["input_dtype"] == "uint8"
-    assert card["variants"]["int8"]["output_dtype"] == "uint8"
-    assert card["default_variant"] == "int8"
 
 
 def test_a_variant_that_loses_too_much_is_refused_unless_allowed(trained, tmp_path, monkeypatch):

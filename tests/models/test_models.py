@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mer import export, models
+from keras_mer import export, freezing, models
 from keras_mer.errors import UserError
 from keras_mer.runtime.interpreter import TFLiteModel
 
@@ -108,6 +108,8 @@ def test_learns_in_mixed_precision(name, policy, float32_policy):
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)
     model = small(name)
+    if name == "transfer":
+        freezing.freeze(model, 2)  # as a rule; to trace a step of all its layers takes long
     x, y = bands(model, 16)
     model.compile(
         keras.optimizers.Adam(0.01),
@@ -121,7 +123,9 @@ def test_learns_in_mixed_precision(name, policy, float32_policy):
 
 
 @every_model
-def test_exports_to_every_tflite_variant_with_builtin_operators_and_parity(name, tmp_path):
+def test_exports_to_every_tflite_variant_with_builtin_operators_and_parity(
+    name, tmp_path, quick_int8
+):
     keras.utils.set_random_seed(1)
     full = models.with_probabilities(small(name))
     x = pixels(full, 32).astype(np.uint8)

@@ -1,32 +1,22 @@
 """The command as a user types it."""
 
-import subprocess
-import sys
-
-from tests.conftest import REPOSITORY
+from tests.commands import run, run_here
 from tests.people import recipe, write
-
-
-def loso(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / "scripts/loso.py"), *map(str, arguments)],
-        cwd=cwd, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
 
 
 def test_from_a_folder_of_flow_images_to_a_compared_score(tmp_path):
     write(tmp_path / "people")
     recipe().write(tmp_path / "floor.yaml")
-    done = loso("--recipe", "floor.yaml", "--run", "floor", "--jobs", 1, cwd=tmp_path)
+    done = run("loso", "--recipe", "floor.yaml", "--run", "floor", "--jobs", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "48 clips of 8 subjects, 8 folds and seeds" in done.stdout
     assert "| all | 48 |" in done.stdout and "leaky" not in done.stdout
-    again = loso("--recipe", "floor.yaml", "--run", "folds", "--protocol", "kfold", "--jobs", 1,
-                 "--compare", "floor", cwd=tmp_path)  # fmt: skip
+    again = run_here("loso", "--recipe", "floor.yaml", "--run", "folds", "--protocol", "kfold",
+                     "--jobs", 1, "--compare", "floor", cwd=tmp_path)  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert "people, kfold" in again.stdout
     assert "against floor, 48 clips of 8 subjects, paired bootstrap" in again.stdout
-    resumed = loso("--recipe", "floor.yaml", "--run", "floor", cwd=tmp_path)
+    resumed = run_here("loso", "--recipe", "floor.yaml", "--run", "floor", cwd=tmp_path)
     assert "8 done before" in resumed.stdout
 
 
@@ -39,7 +29,7 @@ def test_errors_are_one_line(tmp_path):
         (("--protocol", "kfold"), "no more than the 4 subjects"),
         (("--backend", "dusk"), "did you mean 'dask'"),
     ):
-        done = loso("--recipe", "floor.yaml", *arguments, cwd=tmp_path)
+        done = run_here("loso", "--recipe", "floor.yaml", *arguments, cwd=tmp_path)
         assert done.returncode == 2, done.stdout + done.stderr
         (line,) = [x for x in done.stderr.splitlines() if x.startswith("error:")]
         assert message in line and "Traceback" not in done.stderr

@@ -1,20 +1,12 @@
 """The scripts in a row, as the make targets call them, on a tiny dataset."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from keras_mer import recipe as recipes
-from tests.conftest import REPOSITORY, tiny_recipe
-
-
-def run(script, *arguments, cwd=REPOSITORY):
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / f"scripts/{script}.py"), *map(str, arguments)],
-        cwd=cwd, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+from tests.commands import run, run_here
+from tests.conftest import tiny_recipe
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +46,7 @@ def test_the_exported_file_predicts_on_the_split_what_the_evaluation_says(road, 
     chosen = {line.split(",")[0].split("images/")[1]: line.split(",")[3] for line in lines}
     files = [tiny_dataset / "images" / name for name in list(chosen)[:30]]
     done = run("predict", *files, "--no-detect", "--model", home / "model",
-               "--variant", "float32", "--json", home / "out.json")  # fmt: skip
+               "--variant", "float32", "--json", home / "out.json", cwd=home)  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.dumps(json.loads((home / "out.json").read_text()))
     got = [image["faces"][0]["label"] for image in json.loads(found)["images"]]
@@ -64,20 +56,21 @@ def test_the_exported_file_predicts_on_the_split_what_the_evaluation_says(road, 
 def test_a_second_look_at_the_test_split_is_said(road):
     home, printed = road
     assert "was looked at" not in printed["evaluate"]
-    again = run("evaluate", "--run", "runs/demo", "--split", "test", cwd=home)
+    again = run_here("evaluate", "--run", "runs/demo", "--split", "test", cwd=home)
     assert "looked at 2 times" in again.stdout
 
 
 def test_errors_are_one_line_without_a_traceback(road, tmp_path):
     home, _ = road
-    for arguments, message in (
-        (("train", "--recipe", "fer2013-cnn", "--data", "nowhere"), "nowhere"),
-        (("train", "--recipe", "tiny.yaml", "--set", "training.epocs=1"), "did you mean 'epochs'"),
-        (("train", "--recipe", "tiny.yaml", "--set", "training.rate=1"), "training.rate = 0.05"),
-        (("evaluate", "--run", "runs/nothing"), "no run at runs/nothing"),
-        (("export", "--run", tmp_path), "no run at"),
+    tiny = ("train", "--recipe", "tiny.yaml")
+    for how, arguments, message in (
+        (run, ("train", "--recipe", "fer2013-cnn", "--data", "nowhere"), "nowhere"),
+        (run_here, (*tiny, "--set", "training.epocs=1"), "did you mean 'epochs'"),
+        (run_here, (*tiny, "--set", "training.rate=1"), "training.rate = 0.05"),
+        (run_here, ("evaluate", "--run", "runs/nothing"), "no run at runs/nothing"),
+        (run_here, ("export", "--run", tmp_path), "no run at"),
     ):
-        done = run(*arguments, cwd=home)
+        done = how(*arguments, cwd=home)
         assert done.returncode == 2, done.stdout + done.stderr
         (line,) = [x for x in done.stderr.splitlines() if x.startswith("error:")]
         assert message in line
