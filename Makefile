@@ -12,6 +12,8 @@ DATA   ?=
 SET    ?=
 SPLIT  ?=
 ARGS   ?=
+# Processes of `make test`: a test file stays in one, since its tests share what was trained.
+JOBS   ?= 2
 
 VENV := .venv
 PY   := $(VENV)/bin/python
@@ -113,8 +115,8 @@ benchmark: $(READY)  ## latency, training speed, photographs a second, memory (M
 	$(PY) scripts/benchmark_learning.py
 
 .PHONY: test
-test: $(READY)  ## run the tests
-	$(PY) -m pytest $(ARGS)
+test: $(READY)  ## run the tests (ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(READY)  ## check style and format
