@@ -121,7 +121,7 @@ def test_a_dask_cluster_whose_worker_is_killed_midway_loses_and_doubles_nothing(
             end = time.time() + 100
             while time.time() < end:
                 done = len(list((tmp_path / "run/folds").glob("0*.json")))
-                if done >= 3:
+                if done:  # the first of 24
                     os.kill(pids[0], signal.SIGKILL)
                     killed.append(done)
                     return
@@ -132,7 +132,7 @@ def test_a_dask_cluster_whose_worker_is_killed_midway_loses_and_doubles_nothing(
         run(recipe(), clips, tmp_path / "run", backend="dask")
         watcher.join()
         assert pids[0] not in client.run(os.getpid).values()
-    assert killed and 3 <= killed[0] < 24
+    assert killed and killed[0] < 24
     assert len(list((tmp_path / "run/folds").iterdir())) == 24
     assert table(tmp_path / "run") == table(tmp_path / "one")
 
