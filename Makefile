@@ -113,6 +113,7 @@ benchmark: $(READY)  ## latency, training speed, photographs a second, memory (M
 	$(PY) scripts/benchmark.py --model $(MODEL) $(ARGS)
 	$(PY) scripts/benchmark_runtime.py --model $(MODEL)
 	$(PY) scripts/benchmark_learning.py
+	$(PY) scripts/benchmark_clips.py
 
 .PHONY: test
 test: $(READY)  ## run the tests (ARGS)

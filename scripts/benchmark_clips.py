@@ -1,0 +1,136 @@
+"""Measure the clip road on one core: flow extraction, moments in a video, each clip model."""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from keras_mer.errors import run_script
+
+#: A drawn clip in the size of CASME II's cropped faces.
+WIDTH, HEIGHT, FPS, FRAMES = 280, 340, 200.0, 61
+ONSET, APEX, OFFSET = 6, 26, 54
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Figures are of processor time, so that other programs' work is left out: what one "
+        "free core would do. Machines differ: trust the ratios.",
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="of each measurement (default: 5)")
+    parser.add_argument("--models", nargs="*", metavar="NAME", help="default: all of clips or flow")
+    parser.add_argument("--out", type=Path, help="write the tables to this file, too")
+    args = parser.parse_args()
+
+    import cv2
+
+    from keras_mer import models
+    from keras_mer.files import write_text
+
+    cv2.setNumThreads(1)
+    names = args.models or [n for n in models.names() if models.kind(n) != "image"]
+    text = "\n\n".join([extraction(args.repeats), networks(names, args.repeats)])
+    print(text)
+    if args.out:
+        write_text(args.out, text + "\n")
+
+
+def extraction(repeats: int) -> str:
+    """From image files to flow: whole clips, frame after frame, and a window of a video."""
+    import cv2
+    import numpy as np
+
+    from keras_mer import report
+    from keras_mer.data import clips, flow_dataset, synthetic
+    from keras_mer.data.manifest import Manifest, Sample
+    from keras_mer.face import apex, motion
+    from keras_mer.face.prepare import prepare
+
+    drawn = synthetic.draw_clip(
+        1, "surprise", 0.3, ONSET, APEX, OFFSET, FRAMES, FPS, size=HEIGHT, margin=0.1
+    )
+    left = (HEIGHT - WIDTH) // 2
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root) / "clip"
+        folder.mkdir()
+        for number, frame in enumerate(drawn.frames):
+            cv2.imwrite(str(folder / f"img{number}.jpg"), frame[:, left : left + WIDTH])
+        sample = Sample("clip", "surprise", onset=ONSET, offset=OFFSET, fps=FPS)
+        given = Sample("clip", "surprise", onset=ONSET, apex=APEX, offset=OFFSET, fps=FPS)
+        manifest = Manifest((sample,), Path(root), ("surprise",))
+
+        def every_frame(method: str) -> None:
+            frames = prepare(clips.read(folder).images, fps=FPS).frames
+            motion.flows(frames, method, previous=True)
+
+        def window() -> None:
+            apex.spot(prepare(clips.read(folder).images, fps=FPS).frames, FPS)
+
+        rows = []
+        for name, run, frames in (
+            ("onset-to-apex flow, apex given", lambda: flow_dataset.rise(manifest, given), FRAMES),
+            ("the same, apex spotted", lambda: flow_dataset.rise(manifest, sample), FRAMES),
+            ("flow of every frame, dis-fast", lambda: every_frame("dis-fast"), FRAMES),
+            ("flow of every frame, dis", lambda: every_frame("dis"), FRAMES),
+            ("search of a video for moments", window, FRAMES / 2),  # its windows overlap by half
+        ):
+            seconds = float(np.median(timed(run, repeats)))
+            speed = f"{frames / seconds:.0f} ({frames / seconds / FPS:.2f})"
+            rows.append([name, f"{1000 * seconds:.0f} ms", f"{1 / seconds:.1f}", speed])
+    title = f"## Clips of {FRAMES} frames, {WIDTH}x{HEIGHT}, from JPEG files"
+    header = ["", "a clip", "clips a second", f"frames a second (of real time, {FPS:.0f} fps)"]
+    return f"{title}\n\n{report.table(header, rows)}"
+
+
+def networks(names: list[str], repeats: int) -> str:
+    """Each model with its own defaults: learning, predicting, and a window in TFLite."""
+    import keras
+    import numpy as np
+
+    from keras_mer import device, export, models, report
+    from keras_mer.runtime.interpreter import TFLiteModel
+
+    device.set_up("float32", 0, False)
+    random, batch, rows = np.random.default_rng(0), 32, []
+    for name in names:
+        model = models.build(name, classes=3)
+        pixels = random.integers(0, 256, (batch, *model.input_shape[1:]), np.uint8)
+        x, y = pixels.astype(np.float32), np.eye(3, dtype=np.float32)[np.arange(batch) % 3]
+        model.compile(
+            "adam", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False
+        )
+        learnt = timed(lambda model=model, x=x, y=y: model.train_on_batch(x, y), repeats)
+        seen = timed(lambda model=model, x=x: model.predict_on_batch(x), repeats)
+        cells = [name, f"{model.count_params():,}"]
+        cells += [f"{batch / float(np.median(times)):.0f}" for times in (learnt, seen)]
+        for variant in ("float32", "int8"):
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / "model.tflite"
+                file.write_bytes(export.convert(models.with_probabilities(model), variant, pixels))
+                lite = TFLiteModel(file)
+                one = pixels[:1]
+                times = timed(lambda lite=lite, one=one: lite.predict(one), 50)
+            cells.append(f"{1000 * np.median(times):.2f} ms")
+        rows.append(cells)
+    header = [
+        "model", "parameters", "learnt, clips a second", "predicted by Keras",
+        "a window, TFLite float32", "int8",
+    ]  # fmt: skip
+    return f"## Models of clips and flow\n\n{report.table(header, rows)}"
+
+
+def timed(run: Callable[[], object], repeats: int) -> list[float]:
+    """Seconds of processor time of each call, after two that trace and warm up."""
+    times = []
+    for turn in range(repeats + 2):
+        start = time.process_time()
+        run()
+        if turn >= 2:
+            times.append(time.process_time() - start)
+    return times
+
+
+if __name__ == "__main__":
+    run_script(main)
