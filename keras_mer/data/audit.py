@@ -42,6 +42,8 @@ class Report:
         blank: rows whose image is flat, or whose clip shows no change at all.
         unreadable: row -> why.
         subjects: each subject who stands in more than one split -> its rows.
+        single: each subject of several samples who shows one class only -> its rows; left out
+            alone, such a subject has no recall of the others.
         sizes: samples looked at, by split and class.
         frames: where images are frames of clips, what this split of them gives away, and what one
             dealt at random would.
@@ -57,6 +59,7 @@ class Report:
     blank: list[int]
     unreadable: dict[int, str]
     subjects: dict[str, list[int]]
+    single: dict[str, list[int]] = field(default_factory=dict)
     sizes: dict[str, Counter] = field(default_factory=dict)
     frames: list[stills.Deal] = field(default_factory=list)
     noun: str = "image"
@@ -95,6 +98,8 @@ class Report:
             yield self._row("near-duplicate", number, other, f"correlation {value:.4f}")
         for number, rows in enumerate(self.subjects.values(), 1):
             yield from (self._row("subject in two splits", number, row) for row in rows)
+        for number, rows in enumerate(self.single.values(), 1):
+            yield from (self._row("subject with a single class", number, row) for row in rows)
         for number, row in enumerate(self.blank, 1):
             yield self._row("blank", number, row)
         for number, (row, reason) in enumerate(self.unreadable.items(), 1):
@@ -132,6 +137,7 @@ class Report:
                 None if self.near is None else len(self.near_across()),
             ),
             ("subjects in more than one split", len(self.subjects)),
+            ("subjects with a single class", len(self.single)),
             (f"{self._blank()} (pixel std below {BLANK:g})", len(self.blank)),
             (f"unreadable {self.noun}s", len(self.unreadable)),
             ("rows dropped before the audit", len(self.dropped())),
@@ -242,6 +248,11 @@ def audit(
             name: found
             for name, found in sorted(people.items())
             if len({samples[i].split for i in found}) > 1
+        },
+        single={
+            name: found
+            for name, found in sorted(people.items())
+            if len(found) > 1 and len({samples[i].label for i in found}) == 1
         },
         sizes={name: count for name, count in sizes.items() if count},
         frames=stills.compare(manifest, prints),

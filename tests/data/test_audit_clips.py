@@ -133,7 +133,12 @@ def test_a_recipe_of_clips_needs_no_word_about_its_split(tmp_path, monkeypatch, 
     manifest = Manifest.read("data/manifests/people.csv")
     assert len(manifest) == 54 and set(manifest.counts("split")) == {"train", "validation", "test"}
     assert run("audit", [*fractions, "--strict"], monkeypatch) == 0
-    assert "        0  subjects in more than one split\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "        0  subjects in more than one split\n" in said
+    assert "        1  subjects with a single class\n" in said  # the last of `people`
+    findings = (tmp_path / "data/audits/people/findings.csv").read_text()
+    assert findings.count("subject with a single class,1,") == 6  # each of its rows
+    assert findings.count("two:s8") == 6
 
 
 def test_an_unreadable_clip_is_dropped_and_named(casme2, tmp_path):
