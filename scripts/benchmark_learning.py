@@ -10,8 +10,8 @@ from keras_mer.errors import run_script
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="A step is measured on one batch in memory, so that the input pipeline is left out. "
-        "Machines differ and are shared: trust the ratios.",
+        epilog="A step is measured on one batch in memory, so that the input pipeline is left out, "
+        "and in seconds of processor time, so that other programs' work is, too.",
     )
     parser.add_argument("--recipe", default="ssl-kd-demo", help="whose networks, crops and batches")
     parser.add_argument("--steps", type=int, default=20, help="steps of each measurement")
@@ -135,11 +135,11 @@ def crops(recipe, steps: int) -> str:
     images = np.random.default_rng(0).integers(0, 256, (512, size, size, 1), np.uint8)
     batches = iter(multicrop.view_batches(images, s.batch, pretraining.crops(recipe, size)))
     next(batches)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(steps):
         next(batches)
-    views = steps * s.batch * (2 + s.local_crops) / (time.perf_counter() - start)
-    return f"Input pipeline alone: {views:.0f} views a second."
+    views = steps * s.batch * (2 + s.local_crops) / (time.process_time() - start)
+    return f"Input pipeline alone: {views:.0f} views a second of processor time."
 
 
 def fit(model, data, steps: int) -> None:
@@ -156,16 +156,16 @@ def look(model, images, steps: int) -> None:
 
 
 def take_turns(ways: dict, steps: int, rounds: int) -> dict[str, float]:
-    """Median seconds a step of each way; the ways take turns, so that all meet the same load."""
+    """Median processor seconds a step; the ways take turns, so that all meet the same load."""
     import numpy as np
 
     times = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, run in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run(steps)
             if turn:  # the first turn traces and warms up
-                times[name].append((time.perf_counter() - start) / steps)
+                times[name].append((time.process_time() - start) / steps)
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
@@ -180,7 +180,7 @@ def _table(title: str, name: str, seconds: dict[str, float], batch: int) -> str:
     ]
     rows = [[text, f"{1 / t:.1f}", f"{batch / t:.0f}"] for text, t in rows]
     over = 100 * (1 - plain / seconds[name])
-    return report.table([title, "steps a second", "images a second"], rows) + (
+    return report.table([title, "steps a processor second", "images"], rows) + (
         f"\n\nBeyond the arithmetic of both networks: {over:.1f} % of a step."
     )
 
