@@ -16,8 +16,7 @@ class Changes:
 
     Attributes:
         flip: whether every second view is mirrored.
-        brightness: largest shift, as a fraction of the range.
-        contrast: largest relative change.
+        brightness, contrast: how far views are apart in either, see `Exposure`; both 0: unchanged.
         blur: share of the views that are blurred; of the first global view all are, of the second
             a tenth, as in the paper, if it is not 0.
         solarize: share of the second global views whose bright half is inverted.
@@ -128,20 +127,47 @@ def _windows(size: int, count: int, scale: Sequence[float]):
 
 def _layers(changes: Changes, blur: float, solarize: float) -> list[keras.Layer]:
     # float32 whatever the precision policy: half precision cannot tell pixels apart above 256.
-    pixels = {"value_range": (0, 255), "dtype": "float32"}
     layers = keras.layers
     made: list[keras.Layer] = []
     if changes.flip:
         made.append(layers.RandomFlip("horizontal", dtype="float32"))
-    if changes.brightness:
-        made.append(layers.RandomBrightness(changes.brightness, **pixels))
-    if changes.contrast:
-        made.append(layers.RandomContrast(changes.contrast, **pixels))
+    if changes.brightness or changes.contrast:
+        made.append(Exposure(changes.brightness, changes.contrast, dtype="float32"))
     if blur:
-        made.append(layers.RandomGaussianBlur(blur, 3, 0.6, **pixels))
+        made.append(layers.RandomGaussianBlur(blur, 3, 0.6, value_range=(0, 255), dtype="float32"))
     if solarize:
         made.append(Solarize(solarize, dtype="float32"))
     return made
+
+
+class Exposure(keras.layers.Layer):
+    """Give every view a brightness and a contrast of its own, whatever its image's were.
+
+    A shift of the image's own brightness would leave most of it, and it is the first thing by
+    which a network knows crops of one image again: it would learn little else.
+
+    Args:
+        brightness: the mean is drawn from 128 +- this share of 255.
+        contrast: the standard deviation is drawn from 64 +- this share of it.
+    """
+
+    def __init__(self, brightness, contrast, **kwargs):
+        super().__init__(**kwargs)
+        self.brightness, self.contrast = brightness, contrast
+        self.generator = keras.random.SeedGenerator()
+
+    def call(self, images, training=True):
+        ops = keras.ops
+        mean, spread = (
+            middle + reach * keras.random.uniform((ops.shape(images)[0], 1, 1, 1), -1, 1,
+                                                  seed=self.generator)
+            for middle, reach in ((128.0, 255 * self.brightness), (64.0, 64 * self.contrast))
+        )  # fmt: skip
+        axes = (1, 2, 3)
+        centred = images - ops.mean(images, axes, keepdims=True)
+        # What is nearly flat stays so: its noise is no face.
+        scale = spread / ops.maximum(ops.std(images, axes, keepdims=True), 10.0)
+        return ops.clip(mean + scale * centred, 0, 255)
 
 
 class Solarize(keras.layers.Layer):

@@ -64,6 +64,21 @@ def test_a_clip_gives_all_its_views_from_one_frame():
     assert seen == {0, 40, 80, 120, 160}
 
 
+def test_views_do_not_tell_how_bright_their_image_was():
+    random = np.random.default_rng(0)
+    faces = random.uniform(-1, 1, (200, 6, 6, 1)).repeat(4, axis=1).repeat(4, axis=2)
+    faces[:100] = 50 + 40 * faces[:100]  # dark and pale
+    faces[100:] = 180 + 60 * faces[100:]
+    changes = multicrop.Changes(brightness=0.1, contrast=0.2, blur=0, solarize=0)
+    views = multicrop.MultiCrop(24, 12, 0, (0.5, 1.0), changes=changes)
+    batches = multicrop.view_batches(faces.astype(np.uint8), 200, views)
+    (large,) = (batch["global"].numpy() for batch in batches.take(1))
+    mean, spread = large.mean((2, 3, 4)), large.std((2, 3, 4))
+    assert 100 < mean.min() < 110 and 146 < mean.max() < 156
+    assert 49 < spread.min() < 54 and 70 < spread.max() < 78
+    assert abs(np.corrcoef(mean[:, 0], mean[:, 1])[0, 1]) < 0.2
+
+
 def test_batches_are_full_endless_and_in_pixels():
     images = np.random.default_rng(0).integers(0, 256, (10, 24, 24, 1), np.uint8)
     batches = multicrop.view_batches(images, 4, multicrop.MultiCrop(24, 12, 2), seed=3)
