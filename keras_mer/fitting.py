@@ -65,9 +65,9 @@ class Learner:
             x = layer(x)
         self.model = device.fused(self.model)
         self._trainee = keras.Model(row, self.model(x))
-        # An epoch is as many steps for every fold, so that they share one compiled step; batches
-        # are as near to the recipe's as lets the steps of an epoch be equal.
-        self.epoch = max(1, round(len(inputs) / settings.batch))
+        # An epoch is as many steps for every fold, so that they share one compiled step: as many
+        # as batches of at most the recipe's size take, and all batches alike.
+        self.epoch = -(-len(inputs) // settings.batch)
         self.batch = -(-len(inputs) // self.epoch)
         self._compile(settings)
 

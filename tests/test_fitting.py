@@ -106,6 +106,13 @@ def test_it_learns(clips):
     assert (learner.answer(train, test)[0].prediction == labels[test]).mean() > 0.8
 
 
+def test_an_epoch_has_no_fewer_steps_than_the_batch_size_says(clips):
+    labels, inputs, *_ = clips
+    for batch, steps, each in ((16, 3, 16), (40, 2, 24), (48, 1, 48), (256, 1, 48)):
+        learner = fitting.learner(recipe(TINY, {"batch": batch}), inputs, labels, 3, 0)
+        assert (learner.epoch, learner.batch) == (steps, each)
+
+
 def test_rows_are_drawn_evenly():
     random = np.random.default_rng(0)
     labels = np.array([0] * 20 + [1] * 5 + [2] * 3)
