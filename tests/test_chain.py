@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import time
 
 import keras
 import numpy as np
@@ -47,7 +46,7 @@ def manifest(tiny_dataset):
 
 
 @pytest.fixture(scope="module")
-def home(tiny_dataset, manifest, tmp_path_factory):
+def home(tiny_dataset, manifest, quick_int8, tmp_path_factory):
     """A chain that was killed in its first stage's second epoch, and called again."""
     folder = tmp_path_factory.mktemp("chain")
     recipe = tiny_chain(tiny_dataset)
@@ -130,9 +129,8 @@ def test_fine_tuning_starts_from_the_pretrained_body(home, tiny_dataset):
 def test_done_stages_are_skipped(home, tiny_dataset, manifest):
     folder, found = home
     times = {p: p.stat().st_mtime for p in folder.rglob("model.keras")}
-    start = time.time()
     again = chain.run(tiny_chain(tiny_dataset), manifest, folder / "run", out=folder / "model")
-    assert again == found and time.time() - start < 30
+    assert again == found
     assert times == {p: p.stat().st_mtime for p in folder.rglob("model.keras")}
     with pytest.raises(UserError, match="holds a run with dino.rate = 0.4, not 0.1"):
         chain.run(tiny_chain(tiny_dataset, "dino.rate=0.1"), manifest, folder / "run")
