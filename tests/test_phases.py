@@ -149,11 +149,13 @@ def test_early_stopping_counts_the_second_phase_alone(tiny_dataset, manifest, so
     assert history(tmp_path / "run") == rows
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_both_phases_of_the_transfer_model_in_mixed_precision(
-    precision, tiny_dataset, manifest, tmp_path, float32_policy
+    tiny_dataset, manifest, tmp_path, float32_policy
 ):
-    recipe = tiny_recipe(tiny_dataset, epochs=1, precision=precision, optimizer="adam", rate=1e-3)
+    # with a loss that is scaled; bfloat16 goes the same way without
+    recipe = tiny_recipe(
+        tiny_dataset, epochs=1, precision="mixed_float16", optimizer="adam", rate=1e-3
+    )
     recipe = dataclasses.replace(recipe, model={"name": "transfer"} | TINY)
     recipe = recipe.changed({"transfer.epochs": 1, "transfer.rate": 0.01, "transfer.unfreeze": 3})
     path = training.train(recipe, manifest, tmp_path / "run")
