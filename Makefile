@@ -77,7 +77,7 @@ probe: $(READY)  ## what pretraining is worth with 1, 10 and 100 % of the labels
 	$(PY) scripts/probe.py --run $(RUN) $(ARGS)
 
 .PHONY: predict
-predict: $(READY)  ## name the expressions in photographs (IMAGES, MODEL)
+predict: $(READY)  ## name the expressions in photographs, or with a clip model in videos (IMAGES, MODEL)
 	$(PY) scripts/predict.py $(IMAGES) --model $(MODEL) $(ARGS)
 
 .PHONY: webcam

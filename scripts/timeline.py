@@ -113,7 +113,8 @@ def of_moments(options: argparse.Namespace) -> int:
             progress(count)
 
     moments = reader.search(counted(), recording.fps)
-    title = f"{Path(options.video).name}: {len(moments)} brief expressions"
+    many = f"{len(moments)} brief expression{'s' * (len(moments) != 1)}"
+    title = f"{Path(options.video).name}: {many}"
     timeline.write(png, timeline.draw_moments(moments, recording.fps, count / recording.fps, title))
     rows = [row(moment, recording) for moment in moments]
     write_csv(table, rows)
@@ -124,7 +125,7 @@ def of_moments(options: argparse.Namespace) -> int:
         )
     if reader.blind:
         print(f"no face in {reader.blind} of {count} frames", file=sys.stderr)
-    print(f"{len(moments)} brief expressions; wrote {png} and {table}")
+    print(f"{many}; wrote {png} and {table}")
     if recording.fault:
         print(f"error: {recording.fault}", file=sys.stderr)
         return 1

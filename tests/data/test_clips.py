@@ -45,6 +45,9 @@ def test_videos_count_from_zero(folder):
     assert frames.numbers.tolist() == [2, 3, 4] and frames.fps == 50
     assert [round(float(f.mean()) / 40) for f in frames.images] == [2, 3, 4]
     assert clips.count_video(folder / "two.avi") == 6
+    few = clips.read(folder / "two.avi", 1, 5, most=3)
+    assert few.numbers.tolist() == [1, 3, 5]
+    assert [round(float(f.mean()) / 40) for f in few.images] == [1, 3, 5]
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_timeline_marks_and_lists_them(script, tiny_models, recordings, drawn, t
     done = script("timeline.py", recordings / "a.avi", "--model", tiny_models / "flow")
     assert done.returncode == 0, done.stderr
     assert re.search(r"apex 0\.9\d s", done.stdout)  # drawn at 0.96
-    assert "1 brief expressions; wrote a-timeline.png and a-timeline.csv" in done.stdout
+    assert "1 brief expression; wrote a-timeline.png and a-timeline.csv" in done.stdout
     assert cv2.imread(str(tmp_path / "a-timeline.png")).shape == (344, 1400, 3)
     (row,) = csv.DictReader((tmp_path / "a-timeline.csv").open())
     assert float(row["onset"]) < float(row["apex"]) < float(row["offset"])
