@@ -80,6 +80,8 @@ def main() -> int | None:
         """The images one at a time, so that a folder of photographs never is in memory whole."""
         for file in files:
             try:
+                if images.is_video(file):
+                    raise UserError(f"{file}: a video, which make timeline reads with this model")
                 image = images.read(file)
             except UserError as error:
                 skipped.append((file, str(error)))

@@ -173,6 +173,11 @@ def test_timeline_marks_and_lists_them(script, tiny_models, recordings, drawn, t
     assert float(row["onset"]) < float(row["apex"]) < float(row["offset"])
 
 
+def test_a_video_needs_a_model_of_clips_or_the_timeline(script, tiny_model, recordings):
+    done = script("predict.py", recordings / "a.avi", "--model", tiny_model)
+    assert done.returncode == 2 and "a.avi: a video, which make timeline reads" in done.stderr
+
+
 def test_bad_clips_are_named_and_the_rest_goes_on(script, tiny_models, recordings, tmp_path):
     (tmp_path / "bad.avi").write_bytes(b"no video")
     arguments = ("--model", tiny_models / "clip", "--whole", "--fps", 50)
