@@ -109,7 +109,7 @@ compare: $(READY)  ## hold evaluated runs against each other (RUNS="runs/a runs/
 	$(PY) scripts/compare.py $(RUNS) $(call option,--split,$(SPLIT)) $(ARGS)
 
 .PHONY: benchmark
-benchmark: $(READY)  ## latency, training speed, photographs a second, memory (MODEL)
+benchmark: $(READY)  ## latency, training speed, photographs, clips and learning a second, memory (MODEL)
 	$(PY) scripts/benchmark.py --model $(MODEL) $(ARGS)
 	$(PY) scripts/benchmark_runtime.py --model $(MODEL)
 	$(PY) scripts/benchmark_learning.py
