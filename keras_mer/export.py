@@ -1,11 +1,12 @@
 """A trained Keras model -> four TFLite files, measured against it, with a card."""
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -28,24 +29,36 @@ _PREFERRED = ("int8", "float16", "float32", "dynamic")
 MAX_LOSS = 1.0
 
 
-def convert(model: keras.Model, variant: str, calibration: np.ndarray) -> bytes:
-    """Convert a model to a TFLite file with a batch of 1 and builtin operators only.
+@contextlib.contextmanager
+def converter(model: keras.Model, calibration: np.ndarray) -> Iterator[Callable[[str], bytes]]:
+    """Trace a model once, and convert it to as many variants as are asked for.
 
     Args:
         model: float32 policy, raw pixels -> probabilities.
-        variant: one of `VARIANTS`; float16 and dynamic keep float inputs, int8 takes uint8 pixels
-            and gives uint8 probabilities (LiteRT in a browser takes no int8 tensors).
         calibration: uint8 (samples, height, width, channels), or (samples, frames, ...), training
             images or clips of all classes, from which int8 ranges are read.
 
-    Raises:
-        UserError: when TFLite has no builtin operator for a layer.
+    Yields:
+        A function from a variant, one of `VARIANTS`, to a TFLite file with a batch of 1 and
+        builtin operators only. float16 and dynamic keep float inputs; int8 takes uint8 pixels and
+        gives uint8 probabilities (LiteRT in a browser takes no int8 tensors). It raises a
+        UserError when TFLite has no builtin operator for a layer.
     """
     with tempfile.TemporaryDirectory() as folder:
         _write_saved_model(unrolled(model), folder)
-        if variant == "int8":
-            return _convert_apart(folder, calibration)
-        return _convert(folder, variant, calibration)
+        yield (
+            lambda variant: (
+                _convert_apart(folder, calibration)
+                if variant == "int8"
+                else _convert(folder, variant, calibration)
+            )
+        )
+
+
+def convert(model: keras.Model, variant: str, calibration: np.ndarray) -> bytes:
+    """One variant of a model, as `converter` makes it."""
+    with converter(model, calibration) as made:
+        return made(variant)
 
 
 def _write_saved_model(model: keras.Model, folder: str) -> None:
@@ -66,20 +79,20 @@ def _write_saved_model(model: keras.Model, folder: str) -> None:
 
 
 def _convert(folder: str, variant: str, calibration: np.ndarray) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    lite = tf.lite.TFLiteConverter.from_saved_model(folder)
+    lite.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if variant != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        lite.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant == "float16":
-        converter.target_spec.supported_types = [tf.float16]
+        lite.target_spec.supported_types = [tf.float16]
     if variant == "int8":
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: (
+        lite.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        lite.representative_dataset = lambda: (
             [image[np.newaxis].astype(np.float32)] for image in calibration
         )
-        converter.inference_input_type = converter.inference_output_type = tf.uint8
+        lite.inference_input_type = lite.inference_output_type = tf.uint8
     try:
-        data = converter.convert()
+        data = lite.convert()
     except Exception as error:  # the converter raises its own, private types
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"no {variant} TFLite file: {reason}") from None
@@ -178,7 +191,7 @@ def export(
         model: float32, raw pixels -> probabilities.
         folder: to write.
         classes: names of the outputs.
-        calibration: see `convert`.
+        calibration: see `converter`.
         images, labels, expected: the validation split, see `measure`.
         about: further entries of the card (scores, training).
         task: what the model looks at: image, flow or clip (`keras_mer.models.kind`).
@@ -196,14 +209,14 @@ def export(
     folder = Path(folder)
     height, width, channels = model.input_shape[-3:]
     reference = float((expected.argmax(1) == labels).mean())
-    with replacing(folder) as temporary:
+    with replacing(folder) as temporary, converter(model, calibration) as convert:
         temporary.mkdir()
         model.save(temporary / "model.keras")
         kept, refused = {}, {}
         for variant in variants:
             console.print(f"converting to {variant} ...")
             file = temporary / f"model-{variant}.tflite"
-            file.write_bytes(convert(model, variant, calibration))
+            file.write_bytes(convert(variant))
             figures = measure(file, images, labels, expected)
             loss = 100 * (reference - figures["accuracy"])
             if loss > MAX_LOSS and not allow_loss:

@@ -105,14 +105,16 @@ def networks(names: list[str], repeats: int) -> str:
         seen = timed(lambda model=model, x=x: model.predict_on_batch(x), repeats)
         cells = [name, f"{model.count_params():,}"]
         cells += [f"{batch / float(np.median(times)):.0f}" for times in (learnt, seen)]
-        for variant in ("float32", "int8"):
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / "model.tflite"
-                file.write_bytes(export.convert(models.with_probabilities(model), variant, pixels))
-                lite = TFLiteModel(file)
-                one = pixels[:1]
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            export.converter(models.with_probabilities(model), pixels) as convert,
+        ):
+            for variant in ("float32", "int8"):
+                file = Path(folder) / f"{variant}.tflite"
+                file.write_bytes(convert(variant))
+                lite, one = TFLiteModel(file), pixels[:1]
                 times = timed(lambda lite=lite, one=one: lite.predict(one), 50)
-            cells.append(f"{1000 * np.median(times):.2f} ms")
+                cells.append(f"{1000 * np.median(times):.2f} ms")
         rows.append(cells)
     header = [
         "model", "parameters", "learnt, clips a second", "predicted by Keras",

@@ -132,13 +132,14 @@ def test_exports_to_every_tflite_variant_with_builtin_operators_and_parity(
     expected = full.predict(x.astype(np.float32), verbose=0)
     # float16 rounds weights to 11 bits, int8 rounds weights and activations to 8
     tolerance = {"float32": 1e-5, "float16": 5e-3, "dynamic": 0.1, "int8": 0.15}
-    for variant in export.VARIANTS:
-        file = tmp_path / f"{variant}.tflite"
-        file.write_bytes(export.convert(full, variant, x))
-        assert b"Flex" not in file.read_bytes()
-        model = TFLiteModel(file)
-        assert model.input_dtype == (np.uint8 if variant == "int8" else np.float32)
-        assert np.abs(model.predict(x) - expected).max() < tolerance[variant], variant
+    with export.converter(full, x) as convert:
+        for variant in export.VARIANTS:
+            file = tmp_path / f"{variant}.tflite"
+            file.write_bytes(convert(variant))
+            assert b"Flex" not in file.read_bytes()
+            model = TFLiteModel(file)
+            assert model.input_dtype == (np.uint8 if variant == "int8" else np.float32)
+            assert np.abs(model.predict(x) - expected).max() < tolerance[variant], variant
 
 
 def test_unknown_models_and_arguments_name_the_nearest():

@@ -232,10 +232,11 @@ def test_every_backbone_exports_with_builtin_operators_and_parity(name, tmp_path
     assert expected.std(0).mean() > 0.05
     # int8 is compared on average: a random network has no reason to be robust to rounding.
     limit = {"float32": 1e-4, "float16": 2e-2, "dynamic": 0.3, "int8": 0.3}
-    for variant in export.VARIANTS:
-        file = tmp_path / "model.tflite"
-        file.write_bytes(export.convert(full, variant, x.astype(np.uint8)))
-        assert b"Flex" not in file.read_bytes()
-        got = TFLiteModel(file).predict(x.astype(np.uint8))
-        difference = np.abs(got - expected)
-        assert (difference.mean() if variant == "int8" else difference.max()) < limit[variant]
+    with export.converter(full, x.astype(np.uint8)) as convert:
+        for variant in export.VARIANTS:
+            file = tmp_path / "model.tflite"
+            file.write_bytes(convert(variant))
+            assert b"Flex" not in file.read_bytes()
+            got = TFLiteModel(file).predict(x.astype(np.uint8))
+            difference = np.abs(got - expected)
+            assert (difference.mean() if variant == "int8" else difference.max()) < limit[variant]
