@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from keras_mer import options
 from keras_mer.errors import run_script
 
 
@@ -12,23 +13,7 @@ def main() -> int:
         epilog="A recipe's data is audited as it is before split drops the leaks; a manifest as "
         "it stands.",
     )
-    parser.add_argument(
-        "--recipe", default="demo", help="built-in name, or path of a .yaml file (default: demo)"
-    )
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="[SOURCE=]PATH",
-        help="where a source lies, instead of the recipe's path; repeatable",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a recipe value, e.g. data.split=stratified; repeatable",
-    )
+    options.add_recipe_options(parser, example="data.split=stratified")
     parser.add_argument("--manifest", type=Path, help="audit this manifest instead of a recipe")
     parser.add_argument(
         "--no-near", action="store_true", help="do not look for near-duplicates (all pairs)"
@@ -43,7 +28,6 @@ def main() -> int:
 
     import dataclasses
 
-    from keras_mer import recipe as recipes
     from keras_mer.data import build, stills
     from keras_mer.data.audit import audit
     from keras_mer.data.manifest import Manifest
@@ -54,7 +38,7 @@ def main() -> int:
         name = args.manifest.stem
         report = audit(Manifest.read(args.manifest), near=near, progress=track)
     else:
-        recipe = recipes.load(args.recipe, args.set, data=args.data)
+        recipe = options.recipe(args)
         name, how = recipe.name, dataclasses.asdict(recipe.data)
         del how["drop_duplicates"]
         _, report = build.prepare(how.pop("sources"), near=near, progress=track, **how)

@@ -3,28 +3,13 @@
 import argparse
 from pathlib import Path
 
+from keras_mer import options
 from keras_mer.errors import run_script
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--recipe", default="megc2019-flow", help="built-in name, or path of a .yaml file"
-    )
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="[SOURCE=]PATH",
-        help="where a source lies, instead of the recipe's path; repeatable",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a recipe value, e.g. training.epochs=3; repeatable",
-    )
+    options.add_recipe_options(parser, "megc2019-flow")
     parser.add_argument(
         "--protocol",
         choices=["loso", "kfold", "dataset", "split", "peek"],
@@ -50,14 +35,13 @@ def main() -> None:
     args = parser.parse_args()
 
     from keras_mer import pooled, protocol, spread
-    from keras_mer import recipe as recipes
     from keras_mer.data import build
 
     chosen = {
         None: [],
         "peek": ["protocol.kind=loso", "protocol.peek=true"],
     }.get(args.protocol, [f"protocol.kind={args.protocol}"])
-    recipe = recipes.load(args.recipe, [*args.set, *chosen], data=args.data)
+    recipe = options.recipe(args, *chosen)
     manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
     what = "peek" if recipe.protocol.peek else recipe.protocol.kind
     folder = args.run or Path("runs") / f"{recipe.name}-{what}"

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from keras_mer import options
 from keras_mer.errors import run_script
 
 
@@ -13,32 +14,15 @@ def main() -> None:
         "and the reason as its note. Example: scripts/split.py --recipe fer2013-cnn "
         "--data /mnt/fer2013 --set data.split=stratified",
     )
-    parser.add_argument(
-        "--recipe", default="demo", help="built-in name, or path of a .yaml file (default: demo)"
-    )
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="[SOURCE=]PATH",
-        help="where a source lies, instead of the recipe's path; repeatable",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a recipe value, e.g. data.seed=1; repeatable",
-    )
+    options.add_recipe_options(parser, example="data.seed=1")
     parser.add_argument(
         "--manifest", type=Path, help="csv to write (default: data/manifests/RECIPE.csv)"
     )
     args = parser.parse_args()
 
-    from keras_mer import recipe as recipes
     from keras_mer.data import build
 
-    recipe = recipes.load(args.recipe, args.set, data=args.data)
+    recipe = options.recipe(args)
     build.manifest_for(recipe, args.manifest, renew=True)
 
 

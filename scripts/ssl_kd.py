@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from keras_mer import options
 from keras_mer.errors import run_script
 
 
@@ -10,23 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Killed, the same command goes on; what is done is skipped."
     )
-    parser.add_argument(
-        "--recipe", default="ssl-kd-demo", help="built-in name, or path of a .yaml file"
-    )
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="[SOURCE=]PATH",
-        help="where a source lies, instead of the recipe's path; repeatable",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a recipe value, e.g. dino.epochs=3; repeatable",
-    )
+    options.add_recipe_options(parser, "ssl-kd-demo", example="dino.epochs=3")
     parser.add_argument(
         "--manifest",
         type=Path,
@@ -39,10 +24,9 @@ def main() -> None:
     args = parser.parse_args()
 
     from keras_mer import chain
-    from keras_mer import recipe as recipes
     from keras_mer.data import build
 
-    recipe = recipes.load(args.recipe, args.set, data=args.data)
+    recipe = options.recipe(args)
     manifest = build.manifest_for(recipe, args.manifest)
     folder = args.run or Path("runs") / recipe.name
     found = chain.run(recipe, manifest, folder, out=args.out, cache="data/cache")

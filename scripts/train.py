@@ -3,26 +3,13 @@
 import argparse
 from pathlib import Path
 
+from keras_mer import options
 from keras_mer.errors import run_script
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recipe", default="demo", help="built-in name, or path of a .yaml file")
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="[SOURCE=]PATH",
-        help="where a source lies, instead of the recipe's path; repeatable",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a recipe value, e.g. training.epochs=3; repeatable",
-    )
+    options.add_recipe_options(parser)
     parser.add_argument(
         "--manifest",
         type=Path,
@@ -31,11 +18,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="run folder (default: runs/RECIPE)")
     args = parser.parse_args()
 
-    from keras_mer import recipe as recipes
     from keras_mer import training
     from keras_mer.data import build
 
-    recipe = recipes.load(args.recipe, args.set, data=args.data)
+    recipe = options.recipe(args)
     manifest = build.manifest_for(recipe, args.manifest)
     model = training.train(
         recipe, manifest, args.run or Path("runs") / recipe.name, cache="data/cache"
