@@ -40,7 +40,8 @@ def grad_cam(
 
     Args:
         model: float32, raw pixels -> probabilities or logits. Nested models are looked into; a
-            committee's map is the mean of its members'.
+            committee's map is the mean of its members', and where a model also looks at the
+            mirrored face, the map is the face's own.
         images: uint8 or float (samples, height, width, channels), or clips with frames after the
             samples: each frame gets its own map.
         classes: the class to explain, per sample; None takes the predicted one.
@@ -67,6 +68,8 @@ def grad_cam(
             with _heard(logits, tape) as scores:
                 out = model(x, training=False)
             score = scores[-1] if scores else tf.math.log(out + 1e-12)
+            # A model that looks at the mirrored face, too, means over both.
+            score = tf.reduce_mean(tf.reshape(score, (len(x), -1, score.shape[-1])), 1)
             wanted = np.argmax(out, -1) if classes is None else classes[start : start + batch]
             # Against the mean of all: what every logit gains changes no probability.
             score -= tf.reduce_mean(score, 1, keepdims=True)

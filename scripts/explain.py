@@ -108,6 +108,8 @@ def of_photographs(args: argparse.Namespace) -> None:
     from keras_mer.runtime import card as cards
 
     card = cards.read(args.model)
+    if card.task != "image":
+        raise UserError(f"{args.model} reads no photographs ({card.task}); name its run: --run RUN")
     model = evaluation.load_model(args.model, card.classes)
     wanted = None
     if args.wanted:

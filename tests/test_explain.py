@@ -150,15 +150,16 @@ def test_the_feature_map_may_lie_in_a_nested_backbone():
     assert named.shape == (1, 24, 24)
 
 
-@pytest.mark.parametrize("name", [n for n in models.names() if models.kind(n) == "image"])
+@pytest.mark.parametrize("name", [n for n in models.names() if models.kind(n) != "clip"])
 @pytest.mark.parametrize("pooled", [False, True])
-def test_every_image_model_has_maps(name, pooled):
+def test_every_model_of_images_and_flow_has_maps(name, pooled):
     from tests.models.test_models import small
 
     model = models.with_probabilities(small(name))
     x = np.random.default_rng(0).integers(0, 256, (2, *model.input_shape[1:]))
-    maps, _ = explain.grad_cam(model, x, [0, 1], pooled=pooled)
+    maps, probabilities = explain.grad_cam(model, x, [0, 1], pooled=pooled)
     assert maps.shape == x.shape[:3] and np.isfinite(maps).all()
+    np.testing.assert_allclose(probabilities, model.predict(x, verbose=0), atol=1e-5)
 
 
 def test_a_clip_has_a_map_for_each_frame():
