@@ -103,6 +103,8 @@ def stage(recipe: Recipe, kind: str, seed: int, dino: Path, folder: Path):
         own = dataclasses.replace(
             own, student=dataclasses.replace(recipe.student, teachers=[str(teacher)], changes={})
         )
+        if recipe.student.epochs:
+            own = own.changed({"training.epochs": recipe.student.epochs})
         learn = teach
     seeded = dataclasses.replace(own.training, seed=own.training.seed + seed)
     return learn, dataclasses.replace(own, training=seeded)

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_mer import device, gallery, models, optimizers, probes, schedules, training
+from keras_mer import device, freezing, gallery, models, optimizers, probes, schedules, training
 from keras_mer.checkpoint import Checkpoint
 from keras_mer.data import loading, multicrop
 from keras_mer.data.manifest import Manifest
@@ -69,6 +69,8 @@ def pretrain(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=No
             images, settings.batch, crops(recipe, height), seed=settings.seed + 1000 * done,
             deterministic=recipe.training.deterministic,
         )  # fmt: skip
+        if not done:
+            model.settle(next(iter(batches)))
         model.fit(
             batches,
             steps_per_epoch=steps,
@@ -88,7 +90,13 @@ def pretrain(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=No
 
 def network(recipe: Recipe, classes: tuple[str, ...]) -> keras.Model:
     """The recipe's model with the arguments of its `dino.model` instead of its own."""
-    return training.build_model(without_labels(recipe), classes)
+    model = training.build_model(without_labels(recipe), classes)
+    for layer in freezing.leaves(model):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # The teacher's statistics follow twice, the batches' and the student's: with Keras's
+            # 0.99 they would be those of a network of hundreds of steps ago.
+            layer.momentum = 0.9
+    return model
 
 
 def without_labels(recipe: Recipe) -> Recipe:
@@ -119,7 +127,9 @@ def build(recipe: Recipe, body: keras.Model, steps: int) -> dino.DINO:
             end=s.temperature_end,
         ),
     )
-    head = dino.projection_head(body.output_shape[-1], s.outputs, s.hidden, s.bottleneck)
+    head = dino.projection_head(
+        body.output_shape[-1], s.outputs, s.hidden, s.bottleneck, batch_norm=s.batch_norm
+    )
     model = dino.DINO(
         body, head, plan,
         local_size=s.local_size or None,

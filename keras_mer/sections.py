@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 class Dino:
     """How a network learns without labels (`keras_mer.pretraining`); the paper's way for ResNets.
 
-    `rate` is for 256 images a batch and scales with `batch`; rate and weight decay go to their
-    ends by half a cosine, the rate after `warmup` epochs. `clip` is the largest norm of a
-    variable's gradient (0: none). `teacher_momentum` goes to 1 by half a cosine, the teacher's
-    temperature in a straight line to `temperature_end` over `temperature_warmup` epochs. For
-    `freeze` epochs the head's last layer does not learn.
+    `rate` is for 256 images a batch and scales with `batch`; rate and weight decay go to their ends
+    by half a cosine, the rate after `warmup` epochs. `clip` is the largest norm of a variable's
+    gradient (0: none). With `batch_norm` the head normalises. `teacher_momentum` goes to 1 by half
+    a cosine, the teacher's temperature in a straight line to `temperature_end` over
+    `temperature_warmup` epochs. For `freeze` epochs the head's last layer does not learn.
 
     `local_size` 0 gives local crops the model's own size; a smaller one is cheaper and needs a
     model that takes any size. Scales are areas of the windows; the other changes are
@@ -41,6 +41,7 @@ class Dino:
     outputs: int = 1024
     hidden: int = 512
     bottleneck: int = 128
+    batch_norm: bool = True
     local_crops: int = 6
     local_size: int = 0
     global_scale: list = field(default_factory=lambda: [0.14, 1.0])
@@ -64,8 +65,9 @@ class Student:
     `model` is the student's, `changes` are other values of the recipe for it, by dotted key
     (``{training.epochs: 60}``), whether it learns alone or from a teacher. `hard` is the weight
     of the labels beside the teacher's word; at 0 no label is needed, and images without one are
-    learnt from as well. `matching` is the weight of the features' distance. `teachers` are run
-    folders; the chain fills them in.
+    learnt from as well. An epoch is longer then: `epochs`, if not 0, are those of the distilled
+    student alone. `matching` is the weight of the features' distance. `teachers` are run folders;
+    the chain fills them in.
     """
 
     teachers: list = field(default_factory=list)
@@ -73,6 +75,7 @@ class Student:
     changes: dict = field(default_factory=dict)
     hard: float = 0.1
     temperature: float = 4.0
+    epochs: int = 0
     matching: float = 0.0
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers, ops
 
-from keras_mer import losses
+from keras_mer import freezing, losses
 from keras_mer.models.features import at_size
 
 
@@ -50,7 +50,12 @@ class Prototypes(layers.Layer):
 
 
 def projection_head(
-    features: int, outputs: int = 1024, hidden: int = 512, bottleneck: int = 128, depth: int = 3
+    features: int,
+    outputs: int = 1024,
+    hidden: int = 512,
+    bottleneck: int = 128,
+    depth: int = 3,
+    batch_norm: bool = False,
 ) -> keras.Model:
     """DINO's head: dense layers with GELU, a bottleneck of length one, weight-normalised outputs.
 
@@ -63,6 +68,9 @@ def projection_head(
         hidden: width of the dense layers before the bottleneck.
         bottleneck: width of the last dense layer.
         depth: dense layers, the bottleneck's included.
+        batch_norm: normalise before each GELU. Features of a small convnet that has learnt nothing
+            are nearly the same for all faces; without it, directions close up in the first epochs
+            and take many to open again.
 
     Returns:
         (batch, features) -> (batch, outputs), float32.
@@ -72,11 +80,14 @@ def projection_head(
         last = number == depth - 1
         x = layers.Dense(
             bottleneck if last else hidden,
-            activation=None if last else "gelu",
             # The paper's standard deviation of 0.02 is for 2,048 units: in narrow layers it shrinks
             # the bottleneck so far that dividing by its length overflows float16 gradients.
             kernel_initializer="he_normal",
         )(x)
+        if not last:
+            # A teacher that follows within a few hundred steps needs statistics that do.
+            x = layers.BatchNormalization(momentum=0.9)(x) if batch_norm else x
+            x = layers.Activation("gelu")(x)
     x = layers.UnitNormalization(dtype="float32", name="unit")(x)
     return keras.Model(inputs, Prototypes(outputs, name="prototypes")(x), name="head")
 
@@ -168,6 +179,26 @@ class DINO(keras.Model):
         """The student's variables beside the teacher's."""
         mine = [*self.backbone.weights, *self.head.weights]
         return zip(mine, [*self.teacher_backbone.weights, *self.teacher_head.weights], strict=True)
+
+    def settle(self, inputs) -> None:
+        """Take BatchNorm's statistics from a batch of crops, before the first step.
+
+        The student normalises by its batch, the teacher by moving statistics, which start as 0 and
+        1: it would not be the student's copy, say the same of every image, and teach just that for
+        hundreds of steps, until they have moved.
+        """
+        both = [*freezing.leaves(self.backbone), *freezing.leaves(self.head)]
+        norms = [layer for layer in both if isinstance(layer, layers.BatchNormalization)]
+        kept = [layer.momentum for layer in norms]
+        for layer in norms:
+            layer.momentum = 0.0
+        _each_crop(
+            lambda x: self.head(self.backbone(x, training=True), training=True), inputs["global"]
+        )
+        for layer, momentum in zip(norms, kept, strict=True):
+            layer.momentum = momentum
+        for mine, copy in self._pairs():
+            copy.assign(mine)
 
     def call(self, inputs, training=False):
         large, small = inputs["global"], inputs.get("local")

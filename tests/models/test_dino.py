@@ -73,6 +73,14 @@ def test_the_teacher_starts_as_the_student_and_follows_it_by_the_momentum():
     assert model.centre.numpy().std() > 0 and float(model.step) == 1
 
 
+def test_settled_the_teacher_says_what_the_student_says():
+    model, data = make(model=network(dropout=0.0)), views()
+    model.settle(data)
+    out = model(data, training=True)
+    np.testing.assert_allclose(out["teacher"], out["student"][:, :2], atol=1e-4)
+    assert model.backbone.layers[3].momentum == 0.99
+
+
 def test_no_gradient_and_no_batch_statistics_reach_the_teacher():
     model = make(momentum=1.0)
     before = values(model.teacher_backbone, model.teacher_head)
@@ -108,6 +116,16 @@ def test_outputs_are_cosines():
     np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1, rtol=1e-5)
     kernel = head.get_layer("prototypes").kernel.numpy()
     np.testing.assert_allclose(out, unit @ (kernel / np.linalg.norm(kernel, axis=0)), atol=1e-5)
+
+
+def test_a_normalised_head_tells_features_apart_that_are_nearly_the_same():
+    faces = 5 + 0.01 * np.random.default_rng(0).normal(size=(64, 6))
+    apart = {}
+    for norm in (False, True):
+        keras.utils.set_random_seed(0)
+        head = dino.projection_head(6, 12, 8, 4, batch_norm=norm)
+        apart[norm] = np.std(head(faces, training=True), axis=0).mean() * 4**0.5
+    assert apart[False] < 0.05 and apart[True] > 0.5
 
 
 def test_the_last_layer_waits_and_the_others_do_not():
