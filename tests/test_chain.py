@@ -10,6 +10,7 @@ import pytest
 
 from keras_mer import (
     chain,
+    cost,
     evaluation,
     fewlabels,
     pretraining,
@@ -33,6 +34,7 @@ def tiny_chain(dataset, *more):
             "dino.epochs=2", "dino.warmup=0", "dino.outputs=16", "dino.hidden=16",
             "dino.bottleneck=8", "dino.local_crops=2", "dino.local_size=16", "dino.nearest_every=1",
             "student.model={name: cnn, size: 24, stem: 4, filters: [6], pool: average}",
+            "student.epochs=1",
             "chain.labels=0.5", "chain.seeds=[0]", "chain.variants=[float32]", *more,
         ],
         data=[str(dataset)],
@@ -73,8 +75,8 @@ def test_killed_pretraining_goes_on_and_leaves_a_whole_record(home):
     run = home[0] / "run/dino"
     rows = history(run)
     assert [row["epoch"] for row in rows] == [1, 2]
-    # 294 images, 64 a batch
-    assert [row["step"] for row in rows] == [4, 8]
+    # 294 images, 32 a batch
+    assert [row["step"] for row in rows] == [9, 18]
     assert {"information", "entropy", "spread", "deviation", "rank", "nearest"} <= set(rows[0])
     for name in ("neighbours.png", "embedding.png", "curves.png"):
         assert (run / name).stat().st_size > 10_000
@@ -120,6 +122,12 @@ def test_labels_are_as_few_as_the_recipe_says_and_a_student_without_labels_sees_
                       "student-distilled": whole}  # fmt: skip
 
 
+def test_a_student_that_sees_all_images_has_epochs_of_its_own(home):
+    epochs = {kind: len(history(home[0] / f"run/{kind}-seed0")) for kind in chain.KINDS}
+    assert epochs == {"teacher-scratch": 2, "teacher-dino": 2, "student-alone": 2,
+                      "student-distilled": 1}  # fmt: skip
+
+
 def test_fine_tuning_starts_from_the_pretrained_body(home, tiny_dataset):
     recipe, _ = training.load_run(home[0] / "run/teacher-dino-seed0")
     assert recipe.transfer.weights == str(home[0] / "run/dino") and recipe.transfer.batch_norm
@@ -132,7 +140,7 @@ def test_done_stages_are_skipped(home, tiny_dataset, manifest):
     again = chain.run(tiny_chain(tiny_dataset), manifest, folder / "run", out=folder / "model")
     assert again == found
     assert times == {p: p.stat().st_mtime for p in folder.rglob("model.keras")}
-    with pytest.raises(UserError, match="holds a run with dino.rate = 0.4, not 0.1"):
+    with pytest.raises(UserError, match="holds a run with dino.rate = 0.008, not 0.1"):
         chain.run(tiny_chain(tiny_dataset, "dino.rate=0.1"), manifest, folder / "run")
 
 
@@ -176,6 +184,17 @@ def test_a_chain_without_a_student_and_teaching_without_a_teacher_are_named(tiny
         chain.run(tiny_chain(tiny_dataset, "student.model={}"), manifest, "nowhere")
     with pytest.raises(UserError, match=r"student.teachers names no run"):
         teaching.teach(tiny_chain(tiny_dataset), manifest, "nowhere")
+
+
+@pytest.mark.parametrize("name", ["ssl-kd-demo", "ssl-kd-fer2013"])
+def test_students_are_a_quarter_of_their_teachers(name):
+    recipe = recipes.load(name)
+    teacher = training.build_model(recipe, tuple("abcdefg"))
+    student = training.build_model(
+        dataclasses.replace(recipe, model=recipe.student.model), tuple("abcdefg")
+    )
+    assert student.count_params() <= teacher.count_params() / 4
+    assert cost.multiply_adds(student) <= cost.multiply_adds(teacher) / 4
 
 
 def test_collapse_stops_after_two_epochs_in_a_row_and_says_what_to_do():
