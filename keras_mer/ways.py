@@ -47,7 +47,9 @@ def learn(
         for name, recipe in ways.items():
             seeded = recipe.changed({"training.seed": seed})
             run = stages.run(training.train, seeded, own, folder / f"{name}-{seed}", cache=cache)
-            answers[name].append(stages.predictions(run, own, split, cache=cache))
+            # By the run's own manifest: its paths, which a comparison reads, start at the run.
+            _, kept = training.load_run(run)
+            answers[name].append(stages.predictions(run, kept, split, cache=cache))
     part = own.part(split)
     first = next(iter(ways))
     found: dict = {

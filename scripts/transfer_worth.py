@@ -31,7 +31,7 @@ def main() -> None:
         description=__doc__.splitlines()[0],
         epilog="Run again, it goes on where it stopped. With the defaults on two quiet cores: 15 "
         "minutes. The other way round: --pretrain runs/fer2013-cnn --recipe demo --share 0.02 "
-        "--batch 16 --out runs/transfer-worth-back",
+        "--batch 8 --epochs 60 --out runs/transfer-worth-back",
     )
     parser.add_argument(
         "--pretrain",

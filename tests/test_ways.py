@@ -3,12 +3,13 @@
 import json
 import runpy
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from keras_mer import compare, ways
 from keras_mer import recipe as recipes
-from keras_mer import ways
 from keras_mer.data.manifest import Manifest, Sample
 from tests.conftest import REPOSITORY
 
@@ -40,6 +41,7 @@ def test_differences_are_paired_and_from_the_first_way(manifest, tmp_path, monke
         return np.where(wrong, 1 - truth, truth)
 
     monkeypatch.setattr(ways.stages, "run", run)
+    monkeypatch.setattr(ways.training, "load_run", lambda folder: (None, manifest))
     monkeypatch.setattr(ways.stages, "predictions", predictions)
     plain = recipes.load("demo")
     better = plain.changed({"training.imbalance": "focal"})
@@ -95,6 +97,8 @@ def test_the_scripts_learn_every_way(
     assert "wrote out/ways.md" in capsys.readouterr().out
     found = json.loads((tmp_path / "out/ways.json").read_text())
     assert list(found["ways"]) == names and found["split"] == "test"
+    runs = [compare.read(tmp_path / f"out/{name}-0", "test") for name in names]
+    assert all(Path(sample).is_file() for run in runs for sample in run.samples)
     for name in names:
         recipe = recipes.load(tmp_path / f"out/{name}-0/recipe.yaml")
         if script == "imbalance_worth":
