@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from keras_mer import chain, evaluation, probes, report, stages, training
+from keras_mer import chain, evaluation, freezing, probes, report, stages, training
 from keras_mer.data import loading
 from keras_mer.data.manifest import Manifest
 from keras_mer.files import write_json, write_text
@@ -95,8 +96,11 @@ def _frozen(recipe, manifest: Manifest, part: Manifest, pretrained, fractions, s
     """Predictions of neighbours and linear probes on frozen features: (share, way) -> runs."""
     keras.utils.set_random_seed(recipe.dino.seed)
     trained = evaluation.load_model(pretrained, manifest.classes)
-    bodies = {"": features(trained), ", random network": features(_random_like(trained))}
     load = dict(zip(("height", "width", "channels"), trained.input_shape[1:], strict=True))
+    train = manifest.part("train")
+    some = train.replace(train.samples[:: max(1, len(train) // 256)])
+    random = _random_like(trained, loading.load_images(some, **load))
+    bodies = {"": features(trained), ", random network": features(random)}
     answers: dict = {}
     for suffix, body in bodies.items():
         known = manifest.where(lambda s: s.split == "train")
@@ -115,9 +119,12 @@ def _frozen(recipe, manifest: Manifest, part: Manifest, pretrained, fractions, s
     return answers
 
 
-def _random_like(model: keras.Model) -> keras.Model:
-    """The same architecture with fresh weights."""
-    return keras.models.clone_model(model)
+def _random_like(model: keras.Model, images: np.ndarray) -> keras.Model:
+    """The same architecture with fresh weights, BatchNorm's statistics taken from `images`."""
+    fresh = keras.models.clone_model(model)
+    batch = images.astype(np.float32)
+    freezing.settle(freezing.leaves(fresh), lambda: fresh(batch, training=True))
+    return fresh
 
 
 def table(found: dict) -> str:

@@ -1,7 +1,7 @@
-"""Which layers of a model learn: its head alone, the top blocks of its body, or all of it."""
+"""Which layers of a model learn, and what BatchNorm takes for the mean of all."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 
@@ -89,3 +89,21 @@ def freeze(model: keras.Model, unfreeze: int | str, batch_norm: bool = True) -> 
         still = not batch_norm and isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = id(layer) in learning and not still
     return len(found)
+
+
+def settle(layers: Iterable[keras.layers.Layer], run: Callable[[], object]) -> None:
+    """Set BatchNorm's moving statistics to those of one batch, as if many like it had gone by.
+
+    They start as 0 and 1: in inference mode, a new network says nearly the same of every image.
+
+    Args:
+        layers: those that may be BatchNorm.
+        run: takes the batch through them, in training mode.
+    """
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    kept = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    run()
+    for layer, momentum in zip(norms, kept, strict=True):
+        layer.momentum = momentum

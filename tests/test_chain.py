@@ -219,6 +219,11 @@ def test_collapse_stops_after_two_epochs_in_a_row_and_says_what_to_do():
 
 def test_a_random_like_network_is_another_one():
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    other = fewlabels._random_like(model)
+    normalise = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), normalise])
+    x = np.random.default_rng(0).integers(0, 256, (50, 4), np.uint8)
+    other = fewlabels._random_like(model, x)
     assert np.abs(other.weights[0].numpy() - model.weights[0].numpy()).max() > 1e-3
+    # in inference mode, too, it tells the inputs apart as one that has seen such inputs would
+    np.testing.assert_allclose(other.predict(x, verbose=0).std(0), 1, rtol=0.05)
+    assert other.layers[-1].momentum == normalise.momentum

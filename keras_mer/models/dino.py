@@ -187,16 +187,13 @@ class DINO(keras.Model):
         1: it would not be the student's copy, say the same of every image, and teach just that for
         hundreds of steps, until they have moved.
         """
-        both = [*freezing.leaves(self.backbone), *freezing.leaves(self.head)]
-        norms = [layer for layer in both if isinstance(layer, layers.BatchNormalization)]
-        kept = [layer.momentum for layer in norms]
-        for layer in norms:
-            layer.momentum = 0.0
-        _each_crop(
-            lambda x: self.head(self.backbone(x, training=True), training=True), inputs["global"]
+        freezing.settle(
+            [*freezing.leaves(self.backbone), *freezing.leaves(self.head)],
+            lambda: _each_crop(
+                lambda x: self.head(self.backbone(x, training=True), training=True),
+                inputs["global"],
+            ),
         )
-        for layer, momentum in zip(norms, kept, strict=True):
-            layer.momentum = momentum
         for mine, copy in self._pairs():
             copy.assign(mine)
 
