@@ -63,15 +63,15 @@ def test_publishes_files_whose_figures_can_be_measured_again(trained, tmp_path):
 
 
 def test_a_variant_that_loses_too_much_is_refused_unless_allowed(trained, tmp_path, monkeypatch):
-    good = export.convert
+    good = export._convert
+    export._write_saved_model(keras.models.clone_model(trained[0]), tmp_path / "other")
 
-    def convert(model, variant, calibration):
+    def convert(folder, variant, calibration):
         if variant == "float16":  # a variant that answers for another network
-            other = keras.models.clone_model(model)
-            return good(other, variant, calibration)
-        return good(model, variant, calibration)
+            folder = str(tmp_path / "other")
+        return good(folder, variant, calibration)
 
-    monkeypatch.setattr(export, "convert", convert)
+    monkeypatch.setattr(export, "_convert", convert)
     card = publish(trained, tmp_path / "a", variants=("float32", "float16"))
     assert list(card["variants"]) == ["float32"] and list(card["refused"]) == ["float16"]
     assert not (tmp_path / "a/model-float16.tflite").exists()
