@@ -4,6 +4,7 @@ Everything is counted from the confusion matrix of pooled predictions, so that a
 redraw the matrix instead of the samples.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,8 +138,13 @@ def two_sided_p(differences: np.ndarray) -> float:
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of bootstrap values, along the first axis; nan are left out."""
-    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    """The percentile interval of bootstrap values, along the first axis; nan are left out.
+
+    Where all are nan, as the F1 of a class that nothing shows and nobody says, so is the interval.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 
 

@@ -119,3 +119,10 @@ def test_p_is_small_where_the_difference_is_sure_and_never_zero():
     assert metrics.two_sided_p(np.full(2000, 0.1)) == 0.001
     assert metrics.two_sided_p(np.zeros(2000)) == 1
     assert metrics.two_sided_p(np.r_[np.full(1900, 1), np.full(100, -1)]) == pytest.approx(0.1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_is_never_there_has_no_interval():
+    drawn = metrics.bootstrap(np.array([0, 1, 1]), np.array([0, 1, 0]), 3, repeats=50)
+    low, high = metrics.interval(metrics.scores(drawn).f1)
+    assert np.isnan([low[2], high[2]]).all() and (low[:2] <= high[:2]).all()
