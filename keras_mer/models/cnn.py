@@ -54,7 +54,7 @@ def cnn(
         x = layers.GlobalAveragePooling2D()(x)
     elif pool == "places":
         x = layers.DepthwiseConv2D(x.shape[1], use_bias=False, name="places")(x)
-        x = layers.BatchNormalization()(x)
+        x = _normalise(x)
         x = layers.Flatten()(x)
     else:
         raise UserError(f"pool: expected places or average, got '{pool}'")
@@ -73,4 +73,9 @@ def _residual(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
 
 def _conv(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
     x = layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
-    return layers.BatchNormalization()(x)
+    return _normalise(x)
+
+
+def _normalise(x: keras.KerasTensor) -> keras.KerasTensor:
+    # Keras's momentum of 0.99 lags hundreds of steps behind, more than few labels take to learn.
+    return layers.BatchNormalization(momentum=0.9)(x)
