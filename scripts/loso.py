@@ -34,8 +34,9 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    from keras_mer import pooled, protocol, spread
+    from keras_mer import protocol
     from keras_mer.data import build
+    from keras_mer.protocol import pooled, spread
 
     chosen = {
         None: [],

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mer import chain, evaluation, fitting, freezing
+from keras_mer import chain, evaluation, freezing
 from keras_mer.data import build, loading
+from keras_mer.protocol import fitting
 from tests.people import TINY, people, recipe
 from tests.test_chain import history, tiny_chain
 

@@ -53,8 +53,8 @@ def flow_kernel(
 
     The flow is standardised as in `flow`, smoothed, halved and brought to length one; against
     each anchor stands exp(-reach |x - anchor|^2), and the scores are a linear map of these. As a
-    network it is two dense layers. `fitting.KernelMachine` computes their weights, the anchors
-    being the clips to learn; a gradient can go on from there.
+    network it is two dense layers. `protocol.machines.KernelMachine` computes their weights, the
+    anchors being the clips to learn; a gradient can go on from there.
 
     Args:
         classes: number of outputs.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from keras_mer import fitting
 from keras_mer.errors import UserError
+from keras_mer.protocol import fitting, machines
 from tests.people import TINY, people, recipe
 
 KERNEL = {"name": "flow_kernel", "size": 12}
@@ -91,7 +91,7 @@ def test_a_kernel_machine_is_scikit_learns_and_its_keras_model_says_the_same(cli
     weights = compute_class_weight("balanced", classes=np.arange(3), y=labels[train])
     ridge = KernelRidge(alpha=0.2, kernel="rbf", gamma=0.7)
     ridge.fit(x[train], truth[train], sample_weight=weights[labels[train]])
-    expected = fitting.softmax(ridge.predict(x[test]))
+    expected = machines.softmax(ridge.predict(x[test]))
     np.testing.assert_allclose(learner.answer(train, test)[0].probabilities, expected, atol=1e-4)
     for mirror in (False, True):
         learner = make(labels, inputs, model | {"mirror": mirror})
@@ -128,8 +128,8 @@ def test_rows_are_drawn_evenly():
 def test_class_weights_are_scikit_learns():
     labels = np.array([0] * 20 + [1] * 5 + [2] * 3)
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
-    np.testing.assert_allclose(fitting.class_weights(labels, 3), expected, rtol=1e-6)
-    assert fitting.class_weights(labels, 4)[3] == 0
+    np.testing.assert_allclose(machines.class_weights(labels, 3), expected, rtol=1e-6)
+    assert machines.class_weights(labels, 4)[3] == 0
 
 
 def test_what_a_recipe_cannot_ask_is_named(clips):

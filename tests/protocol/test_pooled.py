@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from keras_mer import pooled
 from keras_mer.errors import UserError
+from keras_mer.protocol import pooled
 from tests.people import CLASSES, people, recipe
 
 

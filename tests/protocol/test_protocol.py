@@ -9,10 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from keras_mer import folds, pooled, protocol, spread
+from keras_mer import protocol
 from keras_mer import recipe as recipes
 from keras_mer.data import build, synthetic
 from keras_mer.errors import UserError
+from keras_mer.protocol import folds, pooled, spread
 from tests.conftest import REAL_DATA
 from tests.people import TINY, people, recipe
 

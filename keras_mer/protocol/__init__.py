@@ -15,14 +15,15 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from keras_mer import fitting, folds, metrics, pooled, spread
+from keras_mer import metrics
 from keras_mer.data import loading
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError
 from keras_mer.files import replacing, write_json
-from keras_mer.fitting import Answer
-from keras_mer.folds import Fold
 from keras_mer.progress import Callback, console, track
+from keras_mer.protocol import fitting, folds, machines, pooled, spread
+from keras_mer.protocol.folds import Fold
+from keras_mer.protocol.machines import Answer
 from keras_mer.recipe import Recipe
 
 _learners: dict = {}
@@ -128,7 +129,7 @@ def load_inputs(recipe: Recipe, manifest: Manifest, *, cache=None) -> np.ndarray
     from keras_mer import models
 
     name = recipe.model.get("name", "cnn")
-    config = {"size": 28, "channels": 3} if name == fitting.SVM else models.defaults(name)
+    config = {"size": 28, "channels": 3} if name == machines.SVM else models.defaults(name)
     config |= recipe.model
     size = config["size"]
     if models.kind(name) != "clip":
@@ -176,7 +177,7 @@ def final(recipe: Recipe, manifest: Manifest, folder: str | os.PathLike, *, cach
     """
     from keras_mer import training
 
-    if recipe.model.get("name") == fitting.SVM:
+    if recipe.model.get("name") == machines.SVM:
         raise UserError(f"{recipe.name}: no final model of an SVM")
     folder = Path(folder)
     manifest = manifest.where(lambda s: s.split != "dropped")

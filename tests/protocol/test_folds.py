@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_mer import folds
 from keras_mer.errors import UserError
+from keras_mer.protocol import folds
 from keras_mer.recipe import Protocol
 from tests.people import people
 
