@@ -24,8 +24,37 @@ def counting_callbacks(settings: Training, monitor: str, mode: str) -> list:
     return made
 
 
-class Epochs(keras.callbacks.Callback):
-    """A bar over each epoch's batches, then a line: metrics, rate, and the time left in all.
+class Bar(keras.callbacks.Callback):
+    """A bar over each epoch's batches.
+
+    Args:
+        epochs: in all.
+        steps: batches an epoch.
+    """
+
+    def __init__(self, epochs: int, steps: int):
+        super().__init__()
+        self.epochs, self.steps, self.times = epochs, steps, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.time()
+        self.bar = bar()
+        self.bar.start()
+        self.task = self.bar.add_task(f"Epoch {epoch + 1}/{self.epochs}", total=self.steps)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.advance(self.task)
+
+    def ended(self, epoch: int) -> tuple[float, float]:
+        """Take the bar away; the seconds of this epoch, and the minutes left in all."""
+        self.bar.stop()
+        seconds = time.time() - self.start
+        self.times.append(seconds)
+        return seconds, float(np.median(self.times)) * (self.epochs - epoch - 1) / 60
+
+
+class Epochs(Bar):
+    """The bar, then a line: metrics, rate, and the time left in all.
 
     Args:
         epochs: in all phases together.
@@ -34,23 +63,15 @@ class Epochs(keras.callbacks.Callback):
     """
 
     def __init__(self, epochs: int, steps: int, phase: int | None = None):
-        super().__init__()
-        self.epochs, self.steps, self.phase, self.times = epochs, steps, phase, []
+        super().__init__(epochs, steps)
+        self.phase = phase
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.time()
-        self.bar = bar()
-        self.bar.start()
-        self.task = self.bar.add_task(f"Epoch {epoch + 1}/{self.epochs}", total=self.steps)
+        super().on_epoch_begin(epoch, logs)
         self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.bar.advance(self.task)
-
     def on_epoch_end(self, epoch, logs):
-        self.bar.stop()
-        seconds = time.time() - self.start
-        self.times.append(seconds)
+        seconds, left = self.ended(epoch)
         logs |= {"rate": self.rate, "seconds": seconds}
         if self.phase is not None:
             logs["phase"] = self.phase
@@ -59,7 +80,6 @@ class Epochs(keras.callbacks.Callback):
                 f"the loss of epoch {epoch + 1} is not finite (loss {logs['loss']}, validation "
                 f"{logs['val_loss']}); lower training.rate, or use precision float32"
             )
-        left = float(np.median(self.times)) * (self.epochs - epoch - 1) / 60
         console.print(
             f"epoch {epoch + 1:3d}/{self.epochs}  loss {logs['loss']:.3f}  "
             f"accuracy {logs['accuracy']:.3f}  validation: loss {logs['val_loss']:.3f}  "

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 
 from keras_mer.errors import UserError
-from keras_mer.files import replacing, require_space
+from keras_mer.files import replacing, require_space, write_json
 
 # What Keras's own callbacks count from epoch to epoch, and reset when training starts.
 _COUNTERS = ("wait", "best", "best_epoch", "cooldown_counter")
@@ -119,6 +119,19 @@ class Checkpoint(keras.callbacks.Callback):
         if previous is not None and previous != self.latest():
             shutil.rmtree(previous)
         write_history(self.folder / "history.csv", self.history)
+
+    def publish(self) -> Path:
+        """Copy the best epoch's model to the run's `model.keras`; returns that path."""
+        file = self.folder / "model.keras"
+        with replacing(file) as temporary:
+            shutil.copyfile(self.latest() / "best.keras", temporary)
+        return file
+
+    def summarise(self, recipe: str, **more) -> None:
+        """Write the run's `summary.json`: recipe, epochs, seconds, the best epoch, and `more`."""
+        seconds = round(sum(row["seconds"] for row in self.history))
+        found = {"recipe": recipe, "epochs": self.epoch, "seconds": seconds, "best": self.best}
+        write_json(self.folder / "summary.json", found | more)
 
 
 def _counters(callback: keras.callbacks.Callback) -> dict:

@@ -1,6 +1,7 @@
-"""The command-line options of every script that takes a recipe."""
+"""The command-line options that scripts with a recipe share."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,24 @@ def add_recipe_options(
         metavar="KEY=VALUE",
         help=f"override a recipe value, e.g. {example}; repeatable",
     )
+
+
+def add_ways_options(
+    parser: argparse.ArgumentParser, *, share: float, seeds: int, out: str
+) -> None:
+    """Add what scripts that compare ways of learning share; the arguments are the defaults."""
+    parser.add_argument(
+        "--share", type=float, default=share, help="of the training labels (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--hold-out",
+        type=float,
+        default=0.03,
+        help="share of the training images to choose epochs on, where the dataset has no test part "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--seeds", type=int, default=seeds, help="runs of each way")
+    parser.add_argument("--out", type=Path, default=Path(out), help="default: %(default)s")
 
 
 def recipe(args: argparse.Namespace, *more: str) -> "Recipe":

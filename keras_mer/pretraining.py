@@ -1,8 +1,6 @@
 """Learn a recipe's network without labels (DINO) into one run folder, resumable like training."""
 
 import dataclasses
-import shutil
-import time
 from functools import partial
 from pathlib import Path
 
@@ -10,14 +8,14 @@ import keras
 import numpy as np
 
 from keras_mer import device, freezing, gallery, models, optimizers, probes, schedules, training
+from keras_mer.callbacks import Bar
 from keras_mer.checkpoint import Checkpoint
 from keras_mer.data import loading, multicrop
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
-from keras_mer.files import replacing, write_json
 from keras_mer.models import dino
 from keras_mer.models.features import features
-from keras_mer.progress import bar, console, track
+from keras_mer.progress import console, track
 from keras_mer.recipe import Recipe
 
 
@@ -241,31 +239,15 @@ class CollapseStop(keras.callbacks.Callback):
             )
 
 
-class Lines(keras.callbacks.Callback):
-    """A bar over each epoch's batches, then a line: loss, health of the outputs, neighbours."""
-
-    def __init__(self, epochs: int, steps: int):
-        super().__init__()
-        self.epochs, self.steps, self.times = epochs, steps, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.time()
-        self.bar = bar()
-        self.bar.start()
-        self.task = self.bar.add_task(f"Epoch {epoch + 1}/{self.epochs}", total=self.steps)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.bar.advance(self.task)
+class Lines(Bar):
+    """The bar, then a line: loss, health of the outputs, neighbours."""
 
     def on_epoch_end(self, epoch, logs):
-        self.bar.stop()
-        seconds = time.time() - self.start
-        self.times.append(seconds)
+        seconds, left = self.ended(epoch)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         logs |= {"rate": rate, "seconds": seconds, "step": float(self.model.step)}
         if not np.isfinite(logs["loss"]):
             raise UserError(f"the loss of epoch {epoch + 1} is not finite; lower dino.rate")
-        left = float(np.median(self.times)) * (self.epochs - epoch - 1) / 60
         console.print(
             f"epoch {epoch + 1:3d}/{self.epochs}  loss {logs['loss']:.3f}  "
             f"entropy {logs['entropy']:.2f} of {logs['spread']:.2f}  "
@@ -276,8 +258,7 @@ class Lines(keras.callbacks.Callback):
 
 
 def _finish(recipe, manifest, folder: Path, checkpoint: Checkpoint, model, load) -> Path:
-    with replacing(folder / "model.keras") as temporary:
-        shutil.copyfile(checkpoint.latest() / "best.keras", temporary)
+    file = checkpoint.publish()
     gallery.draw_history(checkpoint.history, folder / "curves.png")
     part = manifest.part("validation")
     images = load(part)
@@ -290,13 +271,5 @@ def _finish(recipe, manifest, folder: Path, checkpoint: Checkpoint, model, load)
     gallery.draw_embedding(
         probes.principal(found, 2), labels, manifest.classes, folder / "embedding.png"
     )
-    write_json(
-        folder / "summary.json",
-        {
-            "recipe": recipe.name,
-            "epochs": checkpoint.epoch,
-            "seconds": round(sum(row["seconds"] for row in checkpoint.history)),
-            "best": checkpoint.best,
-        },
-    )
-    return folder / "model.keras"
+    checkpoint.summarise(recipe.name)
+    return file

@@ -1,6 +1,5 @@
 """Train one recipe into one run folder, from where an earlier attempt left off."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from keras_mer.checkpoint import Checkpoint
 from keras_mer.data import loading, pipeline
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
-from keras_mer.files import replacing, write_json
 from keras_mer.phases import Phase, phases
 from keras_mer.progress import console, track
 from keras_mer.recipe import Recipe, Training
@@ -182,20 +180,11 @@ def train(
 def _finish(folder: Path, checkpoint: Checkpoint, recipe: Recipe, order: list[Phase]) -> Path:
     if not checkpoint.epoch:
         raise UserError(f"{recipe.name}: training.epochs is 0, there is nothing to train")
-    with replacing(folder / "model.keras") as temporary:
-        shutil.copyfile(checkpoint.latest() / "best.keras", temporary)
+    file = checkpoint.publish()
     report.draw_curves(checkpoint.history, folder / "curves.png", best=checkpoint.best["epoch"])
-    write_json(
-        folder / "summary.json",
-        {
-            "recipe": recipe.name,
-            "epochs": checkpoint.epoch,
-            "seconds": round(sum(row["seconds"] for row in checkpoint.history)),
-            "best": checkpoint.best,
-        }
-        | ({"phases": _best_of(order, checkpoint)} if len(order) > 1 else {}),
-    )
-    return folder / "model.keras"
+    more = {"phases": _best_of(order, checkpoint)} if len(order) > 1 else {}
+    checkpoint.summarise(recipe.name, **more)
+    return file
 
 
 def _best_of(order: list[Phase], checkpoint: Checkpoint) -> dict:

@@ -1,8 +1,8 @@
 """What does each answer to rare classes cost and buy? The same recipe with each of them."""
 
 import argparse
-from pathlib import Path
 
+from keras_mer import options
 from keras_mer.errors import run_script
 
 ANSWERS = ("none", "class_weights", "balanced_sampling", "focal")
@@ -15,35 +15,15 @@ def main() -> None:
         "training images, and the scores are on the test part, or on the validation part where the "
         "dataset has none.",
     )
-    parser.add_argument("--recipe", default="fer2013-cnn", help="default: %(default)s")
-    parser.add_argument("--data", help="where its dataset lies")
-    parser.add_argument(
-        "--share", type=float, default=1.0, help="of the training labels (default: all)"
-    )
-    parser.add_argument(
-        "--hold-out",
-        type=float,
-        default=0.03,
-        help="share of the training images to choose epochs on, where the dataset has no test part "
-        "(default: %(default)s)",
-    )
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each answer")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a recipe value, e.g. training.epochs=15; repeatable",
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/imbalance-worth"))
+    options.add_recipe_options(parser, "fer2013-cnn", example="training.epochs=15")
+    options.add_ways_options(parser, share=1.0, seeds=1, out="runs/imbalance-worth")
     args = parser.parse_args()
 
     from keras_mer import probes, ways
-    from keras_mer import recipe as recipes
     from keras_mer.data import build
     from keras_mer.data.split import thin
 
-    recipe = recipes.load(args.recipe, args.set, data=[args.data] if args.data else [])
+    recipe = options.recipe(args)
     whole = probes.hold_out(build.manifest_for(recipe), args.hold_out)
     found = ways.learn(
         {answer: recipe.changed({"training.imbalance": answer}) for answer in ANSWERS},

@@ -10,6 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
+from keras_mer import options
 from keras_mer.errors import run_script
 
 #: How each way of learning differs from the recipe. The pretrained BatchNorm learns on: drawn
@@ -30,41 +31,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
         epilog="Run again, it goes on where it stopped. With the defaults on two quiet cores: 15 "
-        "minutes. The other way round: --pretrain runs/fer2013-cnn --recipe demo --share 0.02 "
-        "--batch 8 --epochs 60 --out runs/transfer-worth-back",
+        "minutes. --recipe and --data are of the second task, --set is of both. The other way "
+        "round: --pretrain runs/fer2013-cnn --recipe demo --share 0.02 --batch 8 --epochs 60 "
+        "--out runs/transfer-worth-back",
     )
     parser.add_argument(
         "--pretrain",
         default="demo",
         help="first task: a recipe, or the folder of a finished run (default: %(default)s)",
     )
-    parser.add_argument(
-        "--recipe", default="fer2013-cnn", help="recipe of the second task (default: %(default)s)"
-    )
-    parser.add_argument("--data", help="where the second task's dataset lies")
-    parser.add_argument(
-        "--share", type=float, default=0.05, help="of the training labels (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--hold-out",
-        type=float,
-        default=0.03,
-        help="share of the training images to choose epochs on, where the dataset has no test part "
-        "(default: %(default)s)",
-    )
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each way")
+    options.add_recipe_options(parser, "fer2013-cnn", example="training.precision=float32")
+    options.add_ways_options(parser, share=0.05, seeds=3, out="runs/transfer-worth")
     parser.add_argument("--epochs", type=int, default=20, help="of each run of the second task")
     parser.add_argument("--batch", type=int, default=32, help="of each run of the second task")
     parser.add_argument("--head-epochs", type=int, default=5, help="of finetune's first phase")
     parser.add_argument("--rate", type=float, default=0.02, help="highest learning rate")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override a value of both recipes, e.g. training.precision=float32; repeatable",
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/transfer-worth"))
     args = parser.parse_args()
 
     from keras_mer import probes, stages, training, ways
@@ -79,7 +60,6 @@ def main() -> None:
         weights = args.out / "pretrained"
         first = recipes.load(args.pretrain, args.set)
         stages.run(training.train, first, build.manifest_for(first), weights, cache="data/cache")
-    data = [args.data] if args.data else []
     base = [
         f"training.epochs={args.epochs}",
         f"training.batch={args.batch}",
@@ -87,14 +67,14 @@ def main() -> None:
         f"model={json.dumps(first.model)}",
         *args.set,
     ]
-    whole = build.manifest_for(recipes.load(args.recipe, args.set, data=data))
+    whole = build.manifest_for(options.recipe(args))
     whole = probes.hold_out(whole, args.hold_out)
     found = ways.learn(
         {
             way: recipes.load(
                 args.recipe,
                 [*base, *(c.format(weights=weights, **vars(args)) for c in changes)],
-                data=data,
+                data=args.data,
             )
             for way, changes in WAYS.items()
         },

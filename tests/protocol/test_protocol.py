@@ -215,13 +215,17 @@ def test_the_final_model_chooses_as_a_fold_does(tmp_path, monkeypatch):
     assert (p.argmax(1) == manifest.labels()).mean() > 0.9
 
 
-def test_the_floor_on_the_real_clips(tmp_path):
+def on_the_real_clips(name, run):
     folder = REAL_DATA / "megc2019-flow"
     if not folder.is_dir():
         pytest.skip("needs the published flow images of MEGC 2019")
-    made = recipes.load("megc2019-svm", data=[str(folder)])
+    made = recipes.load(name, data=[str(folder)])
     manifest = build.load_sources(made.data.sources, made.data.vocabulary)
-    scores = protocol.run(made, manifest, tmp_path, jobs=1)
+    return protocol.run(made, manifest, run, jobs=1)
+
+
+def test_the_floor_on_the_real_clips(tmp_path):
+    scores = on_the_real_clips("megc2019-svm", tmp_path)
     assert scores["whole"]["clips"] == 309 and scores["subjects"] == 40
     assert scores["whole"]["macro_f1"][0] == pytest.approx(0.756, abs=0.001)
     assert scores["whole"]["uar"][0] == pytest.approx(0.769, abs=0.001)
@@ -233,12 +237,7 @@ def test_the_floor_on_the_real_clips(tmp_path):
 
 @pytest.mark.slow
 def test_the_flow_model_on_the_real_clips(tmp_path):
-    folder = REAL_DATA / "megc2019-flow"
-    if not folder.is_dir():
-        pytest.skip("needs the published flow images of MEGC 2019")
-    made = recipes.load("megc2019-flow", data=[str(folder)])
-    manifest = build.load_sources(made.data.sources, made.data.vocabulary)
-    scores = protocol.run(made, manifest, tmp_path, jobs=1)
+    scores = on_the_real_clips("megc2019-flow", tmp_path)
     assert scores["whole"]["macro_f1"][0] == pytest.approx(0.808, abs=0.004)
     assert scores["whole"]["uar"][0] == pytest.approx(0.816, abs=0.004)
     assert len(scores["chosen"]) == 40
