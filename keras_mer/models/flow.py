@@ -97,7 +97,7 @@ def _standardised(inputs: keras.KerasTensor) -> keras.KerasTensor:
 
 def _both_ways(body: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
     """The mean score of standardised flow and of the mirrored face's."""
-    u, others = ops.flip(x[..., :1], axis=2), ops.flip(x[..., 1:], axis=2)
+    u, others = blocks.flip(x[..., :1], axis=2), blocks.flip(x[..., 1:], axis=2)
     both = ops.stack([x, ops.concatenate([-u, others], axis=-1)], axis=1)
     # one batch of both, so that batch normalisation sees one distribution
     scores = body(ops.reshape(both, (-1, *x.shape[1:])))

@@ -136,7 +136,7 @@ def _preprocessed(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         # keras_mer.pretrained, with ImageNet's statistics here, both see the same.
         scale, offset = 1 / np.array(_STD), -255 * np.array(_MEAN) / np.array(_STD)
     if swapped:
-        x = keras.ops.flip(x, axis=-1)
+        x = blocks.flip(x, axis=-1)
     if np.allclose(scale, 1) and np.allclose(offset, 0):
         return x
     return layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="preprocess")(x)

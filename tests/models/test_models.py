@@ -7,6 +7,7 @@ import pytest
 from keras_mer import export, freezing, models
 from keras_mer.errors import UserError
 from keras_mer.runtime.interpreter import TFLiteModel
+from tests.models.answers import blotches, exported, outspoken
 
 SMALL = {
     "cnn": {"size": 24, "stem": 4, "filters": (4, 8)},
@@ -127,19 +128,14 @@ def test_exports_to_every_tflite_variant_with_builtin_operators_and_parity(
     name, tmp_path, quick_int8
 ):
     keras.utils.set_random_seed(1)
-    full = models.with_probabilities(small(name))
-    x = pixels(full, 32).astype(np.uint8)
-    expected = full.predict(x.astype(np.float32), verbose=0)
-    # float16 rounds weights to 11 bits, int8 rounds weights and activations to 8
-    tolerance = {"float32": 1e-5, "float16": 5e-3, "dynamic": 0.1, "int8": 0.15}
-    with export.converter(full, x) as convert:
-        for variant in export.VARIANTS:
-            file = tmp_path / f"{variant}.tflite"
-            file.write_bytes(convert(variant))
-            assert b"Flex" not in file.read_bytes()
-            model = TFLiteModel(file)
-            assert model.input_dtype == (np.uint8 if variant == "int8" else np.float32)
-            assert np.abs(model.predict(x) - expected).max() < tolerance[variant], variant
+    model = small(name)
+    x = blotches(32, *model.input_shape[1:])
+    found = exported(models.with_probabilities(outspoken(model, x)), x, tmp_path)
+    # float16 rounds weights to 11 bits, int8 rounds weights and activations to 8; many thin layers
+    # with random weights, as in `transfer`, add that up.
+    limits = {"float32": 0.99999, "float16": 0.999, "dynamic": 0.99}
+    for variant, limit in (limits | {"int8": 0.8 if name == "transfer" else 0.97}).items():
+        assert found[variant] > limit, found
 
 
 def test_unknown_models_and_arguments_name_the_nearest():

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from keras.src.utils import file_utils  # where keras.applications fetches its files
 
-from keras_mer import export, freezing, models, pretrained
+from keras_mer import models, pretrained
 from keras_mer.errors import UserError
 from keras_mer.models.transfer import _preprocessed, backbones, make
-from keras_mer.runtime.interpreter import TFLiteModel
+from tests.models.answers import blotches, exported, outspoken
 
 TINY = {
     "size": 24,
@@ -212,35 +212,12 @@ def test_a_keras_file_gives_its_body_and_the_head_on_request(kind, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["EfficientNetB0", "EfficientNetB3", "EfficientNetV2B0",
     "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "ResNet50V2", "ConvNeXtTiny",
-    "DenseNet121", pytest.param("VGG16", marks=pytest.mark.xfail(
-        reason="int8: with random weights its answers have nothing to do with Keras's"
-    ))])  # fmt: skip
+    "DenseNet121", "VGG16"])  # fmt: skip
 def test_every_backbone_exports_with_builtin_operators_and_parity(name, tmp_path):
     keras.utils.set_random_seed(0)
-    model = models.build("transfer", classes=5, backbone=name, resolution=96)
-    x = faces(16, 48, 48, 1)
-    norms = [n for n in freezing.leaves(model) if isinstance(n, keras.layers.BatchNormalization)]
-    for norm in norms:  # with random weights and foreign statistics, signals die out
-        norm.momentum = 0.0
-    model(x, training=True)
-    # A random head, scaled so that its answers differ from face to face.
-    inside = keras.Model(model.input, model.get_layer("logits").input).predict(x, verbose=0)
-    kernel = np.random.default_rng(0).normal(size=(inside.shape[1], 5))
-    scores = inside @ kernel
-    kernel /= scores.std(0).mean()
-    model.get_layer("logits").set_weights([kernel, -(inside @ kernel).mean(0)])
-    full = models.with_probabilities(model)
-    expected = full.predict(x, verbose=0)
-    assert expected.std(0).mean() > 0.05
-    # A random network has no reason to be robust to rounding, and the head is scaled up: float16
-    # (11 bits a weight) moves MobileNetV2 by 0.033, and 8 bits are held to the trend alone.
-    largest = {"float32": 1e-4, "float16": 5e-2}
-    alike = {"float32": 0.999, "float16": 0.99, "dynamic": 0.75, "int8": 0.5}
-    with export.converter(full, x.astype(np.uint8)) as convert:
-        for variant in export.VARIANTS:
-            file = tmp_path / "model.tflite"
-            file.write_bytes(convert(variant))
-            assert b"Flex" not in file.read_bytes()
-            got = TFLiteModel(file).predict(x.astype(np.uint8))
-            assert np.abs(got - expected).max() < largest.get(variant, np.inf), variant
-            assert np.corrcoef(got.ravel(), expected.ravel())[0, 1] > alike[variant], variant
+    x = blotches(16, 48, 48, 1)
+    model = outspoken(models.build("transfer", classes=5, backbone=name, resolution=96), x)
+    found = exported(models.with_probabilities(model), x, tmp_path)
+    print(found)
+    for variant, limit in {"float32": 0.999, "float16": 0.99, "dynamic": 0.9, "int8": 0.7}.items():
+        assert found[variant] > limit, found

@@ -1,0 +1,56 @@
+"""Random networks whose answers depend on what they see: without that, parity is no test."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_mer import export, freezing
+from keras_mer.runtime.interpreter import TFLiteModel
+
+
+def blotches(count: int, *shape: int) -> np.ndarray:
+    """Pictures 0..255 of large random patches, float32 (count, *shape).
+
+    White noise will not do: averaged over a picture it is always the same grey.
+    """
+    *frames, height, width, channels = shape
+    coarse = np.random.default_rng(0).integers(0, 256, (count, *frames, 4, 4, channels))
+    rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width
+    return coarse[..., rows, :, :][..., columns, :].astype(np.float32)
+
+
+def outspoken(model: keras.Model, x: np.ndarray) -> keras.Model:
+    """Shift and scale a model's last layer so that every logit varies by 1 around 0 over `x`."""
+    for layer in freezing.leaves(model):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0  # with foreign statistics, signals die out
+    model(x, training=True)
+    last = next(layer for layer in freezing.leaves(model) if layer.name == "logits")
+    logits = model.predict(x, verbose=0)
+    mean, spread = logits.mean(0), logits.std(0)
+    kernel, bias = last.get_weights()
+    last.set_weights([kernel / spread, (bias - mean) / spread])
+    return model
+
+
+def exported(model: keras.Model, x: np.ndarray, folder: Path) -> dict[str, float]:
+    """How every TFLite variant's answers vary with Keras's from sample to sample: 1 is equal.
+
+    Args:
+        model: pixels -> probabilities.
+        x: whole numbers 0..255.
+        folder: to write into.
+    """
+    expected = model.predict(x, verbose=0)
+    x, found = x.astype(np.uint8), {}
+    with export.converter(model, x) as convert:
+        for variant in export.VARIANTS:
+            file = folder / f"{variant}.tflite"
+            file.write_bytes(convert(variant))
+            assert b"Flex" not in file.read_bytes()
+            lite = TFLiteModel(file)
+            assert lite.input_dtype == (np.uint8 if variant == "int8" else np.float32)
+            both = [answer - answer.mean(0) for answer in (lite.predict(x), expected)]
+            found[variant] = float(np.corrcoef(both[0].ravel(), both[1].ravel())[0, 1])
+    return found
