@@ -1,5 +1,6 @@
 """Which layers of a model learn, and what BatchNorm takes for the mean of all."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -91,6 +92,25 @@ def freeze(model: keras.Model, unfreeze: int | str, batch_norm: bool = True) -> 
     return len(found)
 
 
+@contextlib.contextmanager
+def momentum(layers: Iterable[keras.layers.Layer], value: float) -> Iterator[None]:
+    """Another momentum for BatchNorm's moving statistics: 0 takes the next batch's, 1 keeps them.
+
+    Args:
+        layers: those that may be BatchNorm.
+        value: the momentum of what is called, or traced, inside.
+    """
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    kept = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = value
+    try:
+        yield
+    finally:
+        for layer, own in zip(norms, kept, strict=True):
+            layer.momentum = own
+
+
 def settle(layers: Iterable[keras.layers.Layer], run: Callable[[], object]) -> None:
     """Set BatchNorm's moving statistics to those of one batch, as if many like it had gone by.
 
@@ -100,10 +120,5 @@ def settle(layers: Iterable[keras.layers.Layer], run: Callable[[], object]) -> N
         layers: those that may be BatchNorm.
         run: takes the batch through them, in training mode.
     """
-    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
-    kept = [layer.momentum for layer in norms]
-    for layer in norms:
-        layer.momentum = 0.0
-    run()
-    for layer, momentum in zip(norms, kept, strict=True):
-        layer.momentum = momentum
+    with momentum(layers, 0.0):
+        run()

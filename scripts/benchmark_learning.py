@@ -56,12 +56,7 @@ def dino(recipe, steps: int, rounds: int) -> str:
         """The student alone, by labels: what is left is the arithmetic of its crops."""
 
         def call(self, inputs, training=False):
-            every = [
-                models._each_crop(lambda x: self.backbone(x, training=training), inputs["global"])
-            ]
-            every.append(models._each_crop(lambda x: self._local(x, training), inputs["local"]))
-            found = keras.ops.concatenate(every, axis=1)
-            return models._each_crop(lambda x: self.head(x, training=training), found)
+            return self._student(inputs, training)
 
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
             log = keras.ops.log_softmax(y_pred / 0.1, axis=-1)

@@ -112,10 +112,11 @@ class Schedules:
 class DINO(keras.Model):
     """A student and its teacher, trained on crops: ``fit`` takes batches of `MultiCrop`'s dicts.
 
-    BatchNorm: the student normalises by the statistics of the crops of one size in the batch. The
-    teacher runs in inference mode, with moving statistics that are averaged from the student's
-    like its weights (EMAN, Cai et al. 2021): it sees no dropout, its answer to an image does not
-    depend on the rest of the batch, and no batch can leak which crops belong together.
+    BatchNorm: the student normalises by the statistics of the crops of one size in the batch, and
+    only those of the global crops move its moving statistics. The teacher, which sees no others,
+    runs in inference mode, with moving statistics that are averaged from the student's like its
+    weights (EMAN, Cai et al. 2021): it sees no dropout, its answer to an image does not depend on
+    the rest of the batch, and no batch can leak which crops belong together.
 
     The gradient step is Keras's own (``super().train_step``), so that loss scaling, replicas and
     sample weights are right without a line here; what is DINO's own follows it. Each replica
@@ -188,7 +189,7 @@ class DINO(keras.Model):
         hundreds of steps, until they have moved.
         """
         freezing.settle(
-            [*freezing.leaves(self.backbone), *freezing.leaves(self.head)],
+            self._parts(),
             lambda: _each_crop(
                 lambda x: self.head(self.backbone(x, training=True), training=True),
                 inputs["global"],
@@ -198,15 +199,23 @@ class DINO(keras.Model):
             copy.assign(mine)
 
     def call(self, inputs, training=False):
-        large, small = inputs["global"], inputs.get("local")
-        every = [_each_crop(lambda x: self.backbone(x, training=training), large)]
-        if small is not None:
-            every.append(_each_crop(lambda x: self._local(x, training), small))
-        student = _each_crop(
-            lambda x: self.head(x, training=training), ops.concatenate(every, axis=1)
-        )
-        teacher = _each_crop(self.teacher, large)
-        return {"student": student, "teacher": ops.stop_gradient(teacher)}
+        teacher = _each_crop(self.teacher, inputs["global"])
+        return {"student": self._student(inputs, training), "teacher": ops.stop_gradient(teacher)}
+
+    def _student(self, inputs, training):
+        """The student's outputs for every crop, (batch, crops, outputs)."""
+
+        def see(backbone, crops):
+            return _each_crop(lambda x: self.head(backbone(x, training), training=training), crops)
+
+        seen = see(lambda x, training: self.backbone(x, training=training), inputs["global"])
+        if "local" not in inputs:
+            return seen
+        with freezing.momentum(self._parts(), 1.0):
+            return ops.concatenate([seen, see(self._local, inputs["local"])], axis=1)
+
+    def _parts(self):
+        return [*freezing.leaves(self.backbone), *freezing.leaves(self.head)]
 
     def teacher(self, pixels):
         """The teacher's outputs, (batch, size, size, channels) -> (batch, outputs)."""

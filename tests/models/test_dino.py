@@ -81,6 +81,18 @@ def test_settled_the_teacher_says_what_the_student_says():
     assert model.backbone.layers[3].momentum == 0.99
 
 
+def test_only_global_crops_move_the_statistics_that_the_teacher_takes_over():
+    both = views(5, 3)
+    first, second = make(), make()
+    second.set_weights(first.get_weights())
+    first(both, training=True)
+    second({"global": both["global"]}, training=True)
+    before, moved = values(make().backbone), values(first.backbone)
+    assert any(not np.array_equal(a, b) for a, b in zip(before, moved, strict=True))
+    np.testing.assert_equal(moved, values(second.backbone))
+    assert first.backbone.layers[3].momentum == 0.99
+
+
 def test_no_gradient_and_no_batch_statistics_reach_the_teacher():
     model = make(momentum=1.0)
     before = values(model.teacher_backbone, model.teacher_head)
