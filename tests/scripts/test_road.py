@@ -53,6 +53,16 @@ def test_the_exported_file_predicts_on_the_split_what_the_evaluation_says(road, 
     assert got == [chosen[f.name] for f in files]
 
 
+def test_training_is_distillation_where_the_recipe_names_teachers(road):
+    home, _ = road
+    done = run_here(
+        "train", "--recipe", "tiny.yaml", "--run", "runs/taught",
+        "--set", "student.teachers=[runs/demo]", "--set", "training.epochs=1", cwd=home,
+    )  # fmt: skip
+    assert not done.returncode, done.stderr
+    assert "learning from cnn (" in done.stdout and (home / "runs/taught/model.keras").is_file()
+
+
 def test_a_second_look_at_the_test_split_is_said(road):
     home, printed = road
     assert "was looked at" not in printed["evaluate"]
