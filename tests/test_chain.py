@@ -30,8 +30,8 @@ def tiny_chain(dataset, *more):
         "ssl-kd-demo",
         [
             "model.stem=4", "model.filters=[8, 8]", "model.size=24",
-            "training.epochs=2", "training.warmup=0",
-            "dino.epochs=2", "dino.warmup=0", "dino.outputs=16", "dino.hidden=16",
+            "data.fractions=[0.7, 0.15, 0.15]", "training.epochs=2", "training.warmup=0",
+            "dino.epochs=2", "dino.batch=32", "dino.warmup=0", "dino.outputs=16", "dino.hidden=16",
             "dino.bottleneck=8", "dino.local_crops=2", "dino.local_size=16", "dino.nearest_every=1",
             "student.model={name: cnn, size: 24, stem: 4, filters: [6], pool: average}",
             "student.epochs=1",
