@@ -188,13 +188,8 @@ class DINO(keras.Model):
         1: it would not be the student's copy, say the same of every image, and teach just that for
         hundreds of steps, until they have moved.
         """
-        freezing.settle(
-            self._parts(),
-            lambda: _each_crop(
-                lambda x: self.head(self.backbone(x, training=True), training=True),
-                inputs["global"],
-            ),
-        )
+        large = {"global": inputs["global"]}
+        freezing.settle(self._parts(), lambda: self._student(large, training=True))
         for mine, copy in self._pairs():
             copy.assign(mine)
 
@@ -206,9 +201,11 @@ class DINO(keras.Model):
         """The student's outputs for every crop, (batch, crops, outputs)."""
 
         def see(backbone, crops):
-            return _each_crop(lambda x: self.head(backbone(x, training), training=training), crops)
+            return _each_crop(
+                lambda x: self.head(backbone(x, training=training), training=training), crops
+            )
 
-        seen = see(lambda x, training: self.backbone(x, training=training), inputs["global"])
+        seen = see(self.backbone, inputs["global"])
         if "local" not in inputs:
             return seen
         with freezing.momentum(self._parts(), 1.0):

@@ -1,5 +1,6 @@
 """Random networks whose answers depend on what they see: without that, parity is no test."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -22,10 +23,8 @@ def blotches(count: int, *shape: int) -> np.ndarray:
 
 def outspoken(model: keras.Model, x: np.ndarray) -> keras.Model:
     """Shift and scale a model's last layer so that every logit varies by 1 around 0 over `x`."""
-    for layer in freezing.leaves(model):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0  # with foreign statistics, signals die out
-    model(x, training=True)
+    # with foreign statistics, signals die out
+    freezing.settle(freezing.leaves(model), lambda: model(x, training=True))
     last = next(layer for layer in freezing.leaves(model) if layer.name == "logits")
     logits = model.predict(x, verbose=0)
     mean, spread = logits.mean(0), logits.std(0)
@@ -34,8 +33,22 @@ def outspoken(model: keras.Model, x: np.ndarray) -> keras.Model:
     return model
 
 
-def exported(model: keras.Model, x: np.ndarray, folder: Path) -> dict[str, float]:
-    """How every TFLite variant's answers vary with Keras's from sample to sample: 1 is equal.
+@dataclass(frozen=True)
+class Parity:
+    """A TFLite file's answers beside Keras's.
+
+    Attributes:
+        alike: correlation of what varies from sample to sample, 1 at best.
+        largest, mean: difference of a probability.
+    """
+
+    alike: float
+    largest: float
+    mean: float
+
+
+def exported(model: keras.Model, x: np.ndarray, folder: Path) -> dict[str, Parity]:
+    """Every TFLite variant of a model, held against it.
 
     Args:
         model: pixels -> probabilities.
@@ -51,6 +64,8 @@ def exported(model: keras.Model, x: np.ndarray, folder: Path) -> dict[str, float
             assert b"Flex" not in file.read_bytes()
             lite = TFLiteModel(file)
             assert lite.input_dtype == (np.uint8 if variant == "int8" else np.float32)
-            both = [answer - answer.mean(0) for answer in (lite.predict(x), expected)]
-            found[variant] = float(np.corrcoef(both[0].ravel(), both[1].ravel())[0, 1])
+            got = lite.predict(x)
+            both = [(answer - answer.mean(0)).ravel() for answer in (got, expected)]
+            off = np.abs(got - expected)
+            found[variant] = Parity(np.corrcoef(*both)[0, 1], off.max(), off.mean())
     return found
