@@ -103,6 +103,12 @@ def percent(score: list[float]) -> str:
     return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
+def points(score: list[float]) -> str:
+    """A difference ``[value, low, high]`` as ``"+3.1 [+1.2, +5.0]"``, in points."""
+    value, low, high = (100 * v for v in score)
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
 def table(header: list[str], rows: list[list]) -> str:
     """A Markdown table; columns after the first are right-aligned."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]

@@ -19,6 +19,12 @@ from keras_mer.progress import console, track
 from keras_mer.recipe import Recipe
 
 
+def learn(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None) -> Path:
+    """`teach` where the recipe names teachers, else `training.train`."""
+    how = teach if recipe.student.teachers else training.train
+    return how(recipe, manifest, folder, cache=cache)
+
+
 def teach(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None) -> Path:
     """Train the recipe's model by the word of the runs in `student.teachers`, and by the labels.
 

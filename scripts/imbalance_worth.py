@@ -19,9 +19,10 @@ def main() -> None:
     options.add_ways_options(parser, share=1.0, seeds=1, out="runs/imbalance-worth")
     args = parser.parse_args()
 
-    from keras_mer import probes, ways
+    from keras_mer import probes
     from keras_mer.data import build
     from keras_mer.data.split import thin
+    from keras_mer.experiments import ways
 
     recipe = options.recipe(args)
     whole = probes.hold_out(build.manifest_for(recipe), args.hold_out)

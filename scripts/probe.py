@@ -26,8 +26,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of the runs (default: RUN/probes)")
     args = parser.parse_args()
 
-    from keras_mer import fewlabels, training
     from keras_mer import recipe as recipes
+    from keras_mer import training
+    from keras_mer.experiments import fewlabels
 
     recipe, manifest = training.load_run(args.run)
     if args.recipe:

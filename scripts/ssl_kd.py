@@ -23,8 +23,8 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    from keras_mer import chain
     from keras_mer.data import build
+    from keras_mer.experiments import chain
 
     recipe = options.recipe(args)
     manifest = build.manifest_for(recipe, args.manifest)

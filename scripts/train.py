@@ -18,13 +18,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="run folder (default: runs/RECIPE)")
     args = parser.parse_args()
 
-    from keras_mer import teaching, training
+    from keras_mer import teaching
     from keras_mer.data import build
 
     recipe = options.recipe(args)
     manifest = build.manifest_for(recipe, args.manifest)
-    learn = teaching.teach if recipe.student.teachers else training.train
-    model = learn(recipe, manifest, args.run or Path("runs") / recipe.name, cache="data/cache")
+    folder = args.run or Path("runs") / recipe.name
+    model = teaching.learn(recipe, manifest, folder, cache="data/cache")
     print(f"wrote {model}")
 
 

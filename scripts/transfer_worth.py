@@ -48,10 +48,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.02, help="highest learning rate")
     args = parser.parse_args()
 
-    from keras_mer import probes, stages, training, ways
+    from keras_mer import probes, training
     from keras_mer import recipe as recipes
     from keras_mer.data import build
     from keras_mer.data.split import thin
+    from keras_mer.experiments import stages, ways
 
     if (Path(args.pretrain) / "model.keras").is_file():
         weights = Path(args.pretrain)

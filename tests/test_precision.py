@@ -10,11 +10,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mer import chain, evaluation, freezing
+from keras_mer import evaluation, freezing
 from keras_mer.data import build, loading
+from keras_mer.experiments import chain
 from keras_mer.protocol import fitting
+from tests.experiments.test_chain import history, tiny_chain
 from tests.people import TINY, people, recipe
-from tests.test_chain import history, tiny_chain
 
 
 def assert_float32(model):

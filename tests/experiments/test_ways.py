@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_mer import compare, ways
+from keras_mer import compare
 from keras_mer import recipe as recipes
 from keras_mer.data.manifest import Manifest, Sample
+from keras_mer.experiments import ways
 from tests.conftest import REPOSITORY
 
 CLASSES = ("angry", "happy")

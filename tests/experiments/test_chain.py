@@ -8,20 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mer import (
-    chain,
-    cost,
-    evaluation,
-    fewlabels,
-    pretraining,
-    probes,
-    stages,
-    teaching,
-    training,
-)
+from keras_mer import cost, evaluation, pretraining, probes, teaching, training
 from keras_mer import recipe as recipes
 from keras_mer.data import build, loading
 from keras_mer.errors import UserError
+from keras_mer.experiments import chain, fewlabels, stages
 from keras_mer.models.features import features
 
 

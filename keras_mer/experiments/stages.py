@@ -25,7 +25,7 @@ def run(
     """Train a run, go on with it, or leave it as it is when it is done; returns its folder.
 
     Args:
-        learn: `training.train`, `pretraining.pretrain` or `teaching.teach`.
+        learn: `teaching.learn` or `pretraining.pretrain`.
 
     Raises:
         UserError: when the folder belongs to another recipe, and what `learn` raises.

@@ -5,9 +5,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_mer import chain, evaluation, freezing, probes, report, stages, training
+from keras_mer import evaluation, freezing, probes, report, teaching
 from keras_mer.data import loading
 from keras_mer.data.manifest import Manifest
+from keras_mer.experiments import chain, stages
 from keras_mer.files import write_json, write_text
 from keras_mer.models.features import features
 from keras_mer.progress import track
@@ -63,7 +64,7 @@ def compare(
                             own, own.name, transfer=chain.after(pretrained, recipe.transfer)
                         )
                     own = own.changed({"training.seed": recipe.training.seed + seed})
-                    run = stages.run(training.train, own, few, folder / name, cache=cache)
+                    run = stages.run(teaching.learn, own, few, folder / name, cache=cache)
                     runs.append(stages.predictions(run, manifest, split, cache=cache))
                 answers[fraction, way] = runs
     found = {"split": split, "samples": len(part), "seeds": list(seeds), "labels": {}}
@@ -132,7 +133,7 @@ def table(found: dict) -> str:
     shares = list(found["labels"])
     rows = []
     for way in found["labels"][shares[0]]:
-        show = chain.points if " over " in way else report.percent
+        show = report.points if " over " in way else report.percent
         rows.append([way, *(show(found["labels"][share][way]["uar"]) for share in shares)])
     return report.table(["UAR with these labels", *shares], rows) + (
         f"\n\nOn the {found['samples']:,} samples of {found['split']}, mean of "

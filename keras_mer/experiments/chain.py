@@ -4,13 +4,13 @@ import dataclasses
 import json
 from pathlib import Path
 
-from keras_mer import cost, evaluation, pretraining, probes, publish, report, stages, training
+from keras_mer import cost, evaluation, pretraining, probes, publish, report, teaching
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
+from keras_mer.experiments import stages
 from keras_mer.files import write_json, write_text
 from keras_mer.progress import console
 from keras_mer.recipe import Chain, Dino, Recipe, Student, Transfer
-from keras_mer.teaching import teach
 
 #: The four models that are compared: the name of their folders -> what they are.
 KINDS = {
@@ -63,10 +63,11 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
         for kind in KINDS:
             _stage(f"{KINDS[kind]}, seed {seed}")
             path = folder / f"{kind}-seed{seed}"
-            learn, own = stage(recipe, kind, seed, dino, folder)
+            own = stage(recipe, kind, seed, dino, folder)
             # Without labels in its loss a student may learn from every image.
             free = kind == "student-distilled" and recipe.student.hard == 0
-            stages.run(learn, own, manifest if free else labelled, path, cache=cache)
+            seen = manifest if free else labelled
+            stages.run(teaching.learn, own, seen, path, cache=cache)
             guesses[kind].append(stages.predictions(path, manifest, split, cache=cache))
     _stage("export")
     part = manifest.part(split)
@@ -88,10 +89,10 @@ def plain(recipe: Recipe, name: str, **sections) -> Recipe:
     return dataclasses.replace(recipe, name=name, **(empty | sections))
 
 
-def stage(recipe: Recipe, kind: str, seed: int, dino: Path, folder: Path):
-    """How a model of the chain is trained, and by which recipe: (function, recipe)."""
+def stage(recipe: Recipe, kind: str, seed: int, dino: Path, folder: Path) -> Recipe:
+    """The recipe by which a model of the chain is trained."""
     name = f"{recipe.name}-{kind}"
-    learn, own = training.train, plain(recipe, name)
+    own = plain(recipe, name)
     if kind == "teacher-dino":
         # Its statistics are the crops': let BatchNorm learn those of whole faces.
         own = plain(recipe, name, transfer=after(dino, recipe.transfer))
@@ -105,9 +106,8 @@ def stage(recipe: Recipe, kind: str, seed: int, dino: Path, folder: Path):
         )
         if recipe.student.epochs:
             own = own.changed({"training.epochs": recipe.student.epochs})
-        learn = teach
     seeded = dataclasses.replace(own.training, seed=own.training.seed + seed)
-    return learn, dataclasses.replace(own, training=seeded)
+    return dataclasses.replace(own, training=seeded)
 
 
 def after(dino: Path, transfer: Transfer) -> Transfer:
@@ -167,7 +167,12 @@ def table(found: dict) -> str:
         for kind, m in found["models"].items()
     ]
     steps = [
-        [name, points(s["accuracy"]), points(s["uar"]), "yes" if s["uar"][1] > 0 else "not shown"]
+        [
+            name,
+            report.points(s["accuracy"]),
+            report.points(s["uar"]),
+            "yes" if s["uar"][1] > 0 else "not shown",
+        ]
         for name, s in found["steps"].items()
     ]
     header = ["", "accuracy", "UAR", "parameters", "multiply-adds", "TFLite", "latency"]
@@ -181,9 +186,3 @@ def table(found: dict) -> str:
             "Latency: median of one face on one thread.",
         ]
     )
-
-
-def points(score: list[float]) -> str:
-    """A difference ``[value, low, high]`` as ``"+3.1 [+1.2, +5.0]"``, in points."""
-    value, low, high = (100 * v for v in score)
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"

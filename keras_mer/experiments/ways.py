@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_mer import chain, report, stages, training
+from keras_mer import report, teaching, training
 from keras_mer.data.manifest import Manifest
+from keras_mer.experiments import stages
 from keras_mer.files import write_json, write_text
 from keras_mer.recipe import Recipe
 
@@ -46,7 +47,7 @@ def learn(
         split = stages.judged(own)
         for name, recipe in ways.items():
             seeded = recipe.changed({"training.seed": seed})
-            run = stages.run(training.train, seeded, own, folder / f"{name}-{seed}", cache=cache)
+            run = stages.run(teaching.learn, seeded, own, folder / f"{name}-{seed}", cache=cache)
             # By the run's own manifest: its paths, which a comparison reads, start at the run.
             _, kept = training.load_run(run)
             answers[name].append(stages.predictions(run, kept, split, cache=cache))
@@ -80,7 +81,7 @@ def table(found: dict) -> str:
                 name,
                 *(report.percent(entry[score]) for score in _SCORES),
                 *(
-                    chain.points(entry["difference"][score]) if "difference" in entry else "-"
+                    report.points(entry["difference"][score]) if "difference" in entry else "-"
                     for score in _SCORES
                 ),
                 " ".join(f"{100 * value:.1f}" for value in entry["of_each_seed"]),
