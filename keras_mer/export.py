@@ -102,6 +102,9 @@ def _convert(folder: str, variant: str, calibration: np.ndarray) -> bytes:
 def _convert_apart(folder: str, calibration: np.ndarray) -> bytes:
     """Convert to int8 in a process of its own: on some graphs the converter kills Python."""
     samples, out = Path(folder) / "calibration.npy", Path(folder) / "model.tflite"
+    # With black and white seen, the input's scale is 1: a byte in is a pixel.
+    calibration = calibration.copy()
+    calibration[0].flat[:2] = 0, 255
     np.save(samples, calibration)
     done = subprocess.run(
         [sys.executable, "-m", "keras_mer.export", folder, str(samples), str(out)],
@@ -113,6 +116,12 @@ def _convert_apart(folder: str, calibration: np.ndarray) -> bytes:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
         raise UserError(
             f"no int8 TFLite file: the converter ended with {done.returncode}: {lines[-1][:200]}"
+        )
+    scale, zero = TFLiteModel(out).input_scale
+    if (scale, zero) != (1, 0):
+        raise UserError(
+            "no int8 TFLite file: expected an input whose bytes are pixels, got a scale of "
+            f"{scale:g} and a zero point of {zero}; the converter mistook the first layers"
         )
     return out.read_bytes()
 

@@ -124,3 +124,21 @@ def test_a_converter_that_dies_is_a_message(trained, monkeypatch):
     monkeypatch.setattr(export.sys, "executable", "/bin/false")
     with pytest.raises(UserError, match="no int8 TFLite file: the converter ended with 1"):
         export.convert(trained[0], "int8", trained[1][:5])
+
+
+def test_a_byte_in_is_a_pixel_whatever_was_calibrated_on(trained, tmp_path):
+    model, images = trained[:2]
+    file = tmp_path / "model.tflite"
+    file.write_bytes(export.convert(model, "int8", (images[:20] // 3 + 50).astype(np.uint8)))
+    assert TFLiteModel(file).input_scale == (1.0, 0)
+
+
+def test_an_int8_file_whose_bytes_are_no_pixels_is_refused():
+    # What today's converter makes of scaled-up copies.
+    inputs = keras.Input((4, 4, 1))
+    x = keras.layers.Concatenate()([inputs, inputs])
+    x = keras.layers.Rescaling(4)(x)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+    images = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1)).astype(np.uint8)
+    with pytest.raises(UserError, match="bytes are pixels, got a scale of 4 and a zero point of 0"):
+        export.convert(model, "int8", images)

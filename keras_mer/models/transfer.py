@@ -5,7 +5,7 @@ import sys
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from keras_mer.errors import UserError, nearest
 from keras_mer.models import blocks
@@ -59,8 +59,6 @@ def transfer(
     x = inputs
     if resolution != size:
         x = layers.Resizing(resolution, resolution, dtype="float32", name="resize")(x)
-    if channels == 1:
-        x = layers.Concatenate(dtype="float32", name="three_channels")([x, x, x])
     x = body(_preprocessed(x, backbone))
     kinds = _POOLING.values() if pooling == "both" else [_POOLING[pooling]]
     pooled = [kind()(x) for kind in kinds]
@@ -120,23 +118,22 @@ def make(name: str, resolution: int, weights: str | None, options: dict | None) 
 
 
 def _preprocessed(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """RGB pixels 0..255 as the backbone was trained on them."""
+    """Pixels 0..255, grey or RGB, as the backbone was trained on them: three channels."""
     module = sys.modules[getattr(keras.applications, name).__module__]
     # Every preprocess_input is affine, some swap red and blue: what it does to black and to the
     # three pure colours is all there is to know.
     probe = np.zeros((1, 1, 4, 3), np.float32)
     probe[0, 0, 1:] = 255 * np.eye(3, dtype=np.float32)
     seen = module.preprocess_input(probe.copy())[0, 0]
-    offset, matrix = seen[0], (seen[1:] - seen[0]) / 255
-    swapped = abs(matrix[0, 0]) < abs(matrix[0, 2])
-    scale = matrix[:, ::-1].diagonal()[::-1] if swapped else matrix.diagonal()
+    matrix, offset = (seen[1:] - seen[0]) / 255, seen[0]
     if module.__name__.endswith(".efficientnet"):
         # Its own normalisation is a layer with *weights*, which a random network has not, and
         # ImageNet's network divides once more behind it. Left as the identity by
         # keras_mer.pretrained, with ImageNet's statistics here, both see the same.
-        scale, offset = 1 / np.array(_STD), -255 * np.array(_MEAN) / np.array(_STD)
-    if swapped:
-        x = blocks.flip(x, axis=-1)
-    if np.allclose(scale, 1) and np.allclose(offset, 0):
-        return x
-    return layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="preprocess")(x)
+        matrix = np.diag(1 / np.array(_STD, np.float32))
+        offset = -255 * np.array(_MEAN, np.float32) / np.array(_STD, np.float32)
+    if x.shape[-1] == 1:
+        matrix = matrix.sum(0, keepdims=True)
+    # One convolution of a pixel, which TFLite's int8 converter gets right. Three copies of a
+    # grey pixel, then scaled up, it gives the scale of what comes out, and the input with them.
+    return ops.add(ops.conv(x, matrix[None, None], padding="valid"), offset)

@@ -61,6 +61,7 @@ class TFLiteModel:
         engine: the interpreter's package.
         input_shape, output_shape: of one sample, without the batch.
         input_dtype, output_dtype: as the file has them.
+        input_scale: (scale, zero point) of a quantised input; (1, 0) where bytes are pixels.
 
     Raises:
         UserError: for a missing or corrupt file, and for one this interpreter cannot run.
@@ -96,6 +97,7 @@ class TFLiteModel:
         self.output_shape = tuple(int(n) for n in self._output["shape"][1:])
         self.input_dtype = np.dtype(self._input["dtype"])
         self.output_dtype = np.dtype(self._output["dtype"])
+        self.input_scale = self._input["quantization"]
 
     def predict(self, samples: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
         """Run samples through the model.

@@ -79,12 +79,24 @@ def test_preprocessing_is_the_backbones_own(name, module):
 
 
 def test_grey_becomes_three_equal_channels_at_the_backbones_resolution():
-    model = tiny()
-    assert model.get_layer("backbone").input_shape == (None, 32, 32, 3)
-    seen = keras.Model(model.input, model.get_layer("three_channels").output)
-    out = seen.predict(faces(2, 24, 24, 1), verbose=0)
-    assert out.shape == (2, 32, 32, 3)
-    np.testing.assert_array_equal(out[..., 0], out[..., 2])
+    assert tiny().get_layer("backbone").input_shape == (None, 32, 32, 3)
+    inputs = keras.Input((24, 24, 1))
+    x = faces(2, 24, 24, 1)
+    out = keras.Model(inputs, _preprocessed(inputs, "MobileNetV3Small")).predict(x, verbose=0)
+    np.testing.assert_array_equal(out, np.repeat(x, 3, axis=-1))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ["EfficientNetB3", "MobileNetV2", "VGG16", "DenseNet121"])
+def test_8_bits_show_the_backbone_the_same_pixels(name, channels, tmp_path):
+    inputs = keras.Input((8, 8, channels))
+    larger = keras.layers.Resizing(16, 16)(inputs)
+    seen = _preprocessed(larger, name)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(seen))
+    x = blotches(16, 8, 8, channels)
+    values = model.predict(x, verbose=0)
+    found = exported(model, x, tmp_path)["int8"]
+    assert found.alike > 0.999 and found.largest < 0.02 * np.ptp(values), found
 
 
 def test_head_and_pooling_are_config():
