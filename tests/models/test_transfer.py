@@ -230,10 +230,7 @@ def test_every_backbone_exports_with_builtin_operators_and_parity(name, tmp_path
     x = blotches(16, 48, 48, 1)
     model = outspoken(models.build("transfer", classes=5, backbone=name, resolution=96), x)
     found = exported(models.with_probabilities(model), x, tmp_path)
-    # Deep networks that have learnt nothing amplify the rounding of each layer: MobileNetV2's int8
-    # features correlate with Keras's by 0.9998 after its first block, 0.71 after its fifteenth.
-    int8 = {"MobileNetV2": 0.2, "ResNet50V2": 0.4}.get(name, 0.5)
-    alike = {"float32": 0.999, "float16": 0.99, "dynamic": 0.75, "int8": int8}
+    alike = {"float32": 0.999, "float16": 0.999, "dynamic": 0.97, "int8": 0.85}
     for variant, parity in found.items():
         assert parity.alike > alike[variant], found
-    assert found["float32"].largest < 1e-4 and found["float16"].largest < 5e-2, found
+    assert found["float32"].largest < 1e-4 and found["float16"].largest < 1e-2, found
