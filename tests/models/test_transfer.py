@@ -230,7 +230,7 @@ def test_every_backbone_exports_with_builtin_operators_and_parity(name, tmp_path
     x = blotches(16, 48, 48, 1)
     model = outspoken(models.build("transfer", classes=5, backbone=name, resolution=96), x)
     found = exported(models.with_probabilities(model), x, tmp_path)
-    alike = {"float32": 0.999, "float16": 0.999, "dynamic": 0.97, "int8": 0.85}
+    alike = {"float32": 0.999, "float16": 0.999, "dynamic": 0.97, "int8": 0.88}
     for variant, parity in found.items():
         assert parity.alike > alike[variant], found
     assert found["float32"].largest < 1e-4 and found["float16"].largest < 1e-2, found
