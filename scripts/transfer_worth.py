@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.02, help="highest learning rate")
     args = parser.parse_args()
 
-    from keras_mer import probes, training
+    from keras_mer import probes, teaching, training
     from keras_mer import recipe as recipes
     from keras_mer.data import build
     from keras_mer.data.split import thin
@@ -60,7 +60,7 @@ def main() -> None:
     else:
         weights = args.out / "pretrained"
         first = recipes.load(args.pretrain, args.set)
-        stages.run(training.train, first, build.manifest_for(first), weights, cache="data/cache")
+        stages.run(teaching.learn, first, build.manifest_for(first), weights, cache="data/cache")
     base = [
         f"training.epochs={args.epochs}",
         f"training.batch={args.batch}",

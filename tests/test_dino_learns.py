@@ -39,8 +39,8 @@ def test_nearest_neighbours_are_better_than_those_of_the_network_as_it_starts(tm
     ).history  # fmt: skip
     assert history["information"][-1] > 0.8 and history["loss"][-1] < 4
     people = np.array([s.subject for s in others])
-    _, low, _ = probes.pooled(
+    gain, low, _ = probes.pooled(
         others.labels(), [guesses()], len(manifest.classes), people, [before]
     )["accuracy"]
     # Not even one machine repeats itself: lower ends of +0.04 to +0.07 were seen.
-    assert low > 0
+    assert gain > 0.03 and low > 0
