@@ -8,39 +8,71 @@ import keras
 from keras import ops
 
 
-def dino(student, teacher, centre, student_temperature, teacher_temperature):
+def dino(student, wanted, temperature):
     """Cross-entropy between what a teacher and a student make of different crops of one image.
 
-    DINO (Caron et al. 2021, eq. 1 to 3): with ``P_t = softmax((g_t - centre) / tau_t)`` of the
-    teacher's global crops and ``P_s = softmax(g_s / tau_s)`` of all the student's crops, the mean
-    of ``-P_t . log P_s`` over all pairs of different crops. A low ``tau_t`` sharpens, the centre
-    keeps one output from winning always; each alone would collapse.
+    DINO (Caron et al. 2021, eq. 2 and 3): with ``P_s = softmax(g_s / tau_s)`` of all the student's
+    crops, the mean of ``-P_t . log P_s`` over all pairs of different crops.
 
     The pairs are not looped over: summing over them is bilinear, so the product of two sums less
     the pairs of equal crops is the same number.
 
     Args:
         student: outputs g_s, (batch, crops, outputs), the global crops first.
-        teacher: outputs g_t, (batch, global crops, outputs); no gradient flows into them.
-        centre: running mean of the teacher's outputs, (outputs,).
-        student_temperature, teacher_temperature: tau_s and tau_t, e.g. 0.1 and 0.04.
+        wanted: the teacher's probabilities P_t, (batch, global crops, outputs), `centred` or
+            `sinkhorn`.
+        temperature: tau_s, e.g. 0.1.
 
     Returns:
         (batch,), float32.
     """
-    student, teacher = ops.cast(student, "float32"), ops.cast(teacher, "float32")
-    seen = teacher.shape[1]
+    student, wanted = ops.cast(student, "float32"), ops.cast(wanted, "float32")
+    seen = wanted.shape[1]
     pairs = seen * (student.shape[1] - 1)
-    wanted = teacher_probabilities(teacher, centre, teacher_temperature)
-    log = ops.log_softmax(student / student_temperature, axis=-1)
+    log = ops.log_softmax(student / temperature, axis=-1)
     every = ops.sum(ops.sum(wanted, axis=1) * ops.sum(log, axis=1), axis=-1)
     same = ops.sum(wanted * log[:, :seen], axis=(1, 2))
     return (same - every) / pairs
 
 
-def teacher_probabilities(teacher, centre, temperature):
-    """The teacher's centred and sharpened probabilities, without gradient; arguments as `dino`."""
+def centred(teacher, centre, temperature):
+    """A teacher's probabilities, ``softmax((g_t - centre) / tau_t)`` (Caron et al. 2021, eq. 1).
+
+    A low temperature sharpens, the centre keeps one output from winning always; each alone would
+    collapse.
+
+    Args:
+        teacher: outputs g_t, (batch, global crops, outputs).
+        centre: running mean of the teacher's outputs, (outputs,).
+        temperature: tau_t, e.g. 0.04.
+
+    Returns:
+        As `teacher`, float32, without gradient.
+    """
+    teacher = ops.cast(teacher, "float32")
     return ops.stop_gradient(ops.softmax((teacher - centre) / temperature, axis=-1))
+
+
+def sinkhorn(teacher, temperature, rounds=3):
+    """A teacher's probabilities, every output wanted equally often (Sinkhorn and Knopp 1967).
+
+    In place of a centre (SwAV, Caron et al. 2020, section 3.1; DINOv2, Oquab et al. 2023): outputs
+    and crops in turn are scaled to equal shares of the batch, ending with crops. A centre lets few
+    outputs win most images; this cannot.
+
+    Args:
+        teacher: outputs g_t, (batch, global crops, outputs).
+        temperature: tau_t, e.g. 0.04.
+        rounds: how often; 3 in both papers.
+
+    Returns:
+        As `teacher`, float32, without gradient.
+    """
+    log = ops.reshape(ops.cast(teacher, "float32") / temperature, (-1, teacher.shape[-1]))
+    for _ in range(rounds):
+        log = log - ops.logsumexp(log, axis=0, keepdims=True)
+        log = log - ops.logsumexp(log, axis=1, keepdims=True)
+    return ops.stop_gradient(ops.reshape(ops.exp(log), (-1, *teacher.shape[1:])))
 
 
 def soften(logits, temperature):

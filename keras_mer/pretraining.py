@@ -132,6 +132,7 @@ def build(recipe: Recipe, body: keras.Model, steps: int) -> dino.DINO:
         body, head, plan,
         local_size=s.local_size or None,
         student_temperature=s.student_temperature,
+        balance=s.balance,
         centre_momentum=s.centre_momentum,
         frozen_steps=round(s.freeze * steps),
     )  # fmt: skip
@@ -215,8 +216,9 @@ class CollapseStop(keras.callbacks.Callback):
 
     def __init__(self, settings, checkpoint: Checkpoint):
         super().__init__()
-        # The last layer waits, then the centre settles, before a verdict is fair.
-        self.grace = int(np.ceil(max(settings.freeze, settings.warmup))) + 1
+        # Before a verdict is fair, a last layer that is to learn waits; then the centre settles.
+        waits = settings.freeze if settings.freeze < settings.epochs else 0
+        self.grace = int(np.ceil(max(waits, settings.warmup))) + 1
         self.checkpoint = checkpoint
 
     def collapsed(self, row: dict) -> bool:
@@ -234,7 +236,7 @@ class CollapseStop(keras.callbacks.Callback):
                 f"DINO collapsed: in epochs {epoch} and {epoch + 1} the teacher says the same of "
                 f"every image (information {logs['information']:.3f} nats, deviation "
                 f"{logs['deviation']:.3f}, entropy {logs['entropy']:.2f} of the largest); lower "
-                "dino.rate, or dino.temperature_end (entropy near 1), or dino.centre_momentum "
+                "dino.rate, or dino.temperature_end (entropy near 1), or set dino.balance=sinkhorn "
                 "(entropy near 0), and train into another folder"
             )
 

@@ -36,6 +36,7 @@ class Dino:
     teacher_temperature: float = 0.04
     temperature_end: float = 0.07
     temperature_warmup: float = 30.0
+    balance: str = field(default="centre", metadata={"choices": ("centre", "sinkhorn")})
     centre_momentum: float = 0.9
     freeze: float = 1.0
     outputs: int = 1024

@@ -12,10 +12,10 @@ def softmax(x):
     return powers / powers.sum(-1, keepdims=True)
 
 
-def dino_by_hand(student, teacher, centre, student_temperature, teacher_temperature):
+def cross_by_hand(student, wanted, temperature):
     """Caron et al. 2021, eq. 3: the value of each sample, and its gradient for the student."""
     batch, views, _ = student.shape
-    globals_ = teacher.shape[1]
+    globals_ = wanted.shape[1]
     value, slope = np.zeros(batch), np.zeros_like(student)
     pairs = 0
     for t in range(globals_):
@@ -23,11 +23,16 @@ def dino_by_hand(student, teacher, centre, student_temperature, teacher_temperat
             if s == t:
                 continue
             pairs += 1
-            wanted = softmax((teacher[:, t] - centre) / teacher_temperature)
-            got = softmax(student[:, s] / student_temperature)
-            value += -(wanted * np.log(got)).sum(-1)
-            slope[:, s] += (got - wanted) / student_temperature
+            got = softmax(student[:, s] / temperature)
+            value += -(wanted[:, t] * np.log(got)).sum(-1)
+            slope[:, s] += (got - wanted[:, t]) / temperature
     return value / pairs, slope / pairs
+
+
+def dino_by_hand(student, teacher, centre, student_temperature, teacher_temperature):
+    """The same of a centred and sharpened teacher (eq. 1)."""
+    wanted = softmax((teacher - centre) / teacher_temperature)
+    return cross_by_hand(student, wanted, student_temperature)
 
 
 def numeric(function, x, weights, step=1e-4):
@@ -61,9 +66,8 @@ def test_dino_is_the_papers_sum_over_pairs(local, temperatures):
     teacher = random.uniform(-1, 1, (5, 2, 12))
     centre = random.uniform(-0.5, 0.5, 12)
     value, slope = dino_by_hand(student, teacher, centre, *temperatures)
-    got, got_slope = gradient(
-        lambda s: losses.dino(s, teacher.astype("f"), centre.astype("f"), *temperatures), student
-    )
+    wanted = losses.centred(teacher, centre.astype("f"), temperatures[1])
+    got, got_slope = gradient(lambda s: losses.dino(s, wanted, temperatures[0]), student)
     np.testing.assert_allclose(got, value, rtol=1e-5)
     np.testing.assert_allclose(got_slope, slope, rtol=1e-4, atol=1e-5)
     # and the gradient by hand is the one of the value by hand
@@ -73,25 +77,59 @@ def test_dino_is_the_papers_sum_over_pairs(local, temperatures):
     np.testing.assert_allclose(slope[:1], by_differences[:1], rtol=1e-4, atol=1e-5)
 
 
-def test_dino_gives_the_teacher_no_gradient():
-    random = np.random.default_rng(0)
-    student, centre = random.normal(size=(3, 4, 5)).astype("f"), np.zeros(5, "f")
+def sinkhorn_by_hand(scores, temperature, rounds):
+    """Oquab et al. 2023's balancing of (crops, outputs): equal shares of a table of powers."""
+    table = np.exp(scores / temperature)
+    crops, outputs = table.shape
+    table /= table.sum()
+    for _ in range(rounds):
+        for j in range(outputs):
+            table[:, j] /= table[:, j].sum() * outputs
+        for i in range(crops):
+            table[i] /= table[i].sum() * crops
+    return table * crops
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_sinkhorn_is_the_papers_table_of_equal_shares(rounds):
+    teacher = np.random.default_rng(0).uniform(-1, 1, (6, 2, 5))
+    got = losses.sinkhorn(teacher, 0.1, rounds)
+    wanted = sinkhorn_by_hand(teacher.reshape(12, 5), 0.1, rounds).reshape(6, 2, 5)
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-7)
+
+
+def test_sinkhorn_uses_outputs_that_a_centre_leaves_to_a_few():
+    """Two kinds of image and one that stands out: the share of the batch that each output gets."""
+    teacher = np.zeros((100, 1, 4), "f")
+    teacher[:50, :, 0] = teacher[50:, :, 1] = 0.5
+    teacher[0, :, 2] = 0.6
+    centred = losses.centred(teacher, teacher.mean((0, 1)), 0.04)
+    assert float(np.mean(centred, (0, 1))[3]) < 0.01
+    balanced = losses.sinkhorn(teacher, 0.04, rounds=100)
+    np.testing.assert_allclose(np.mean(balanced, (0, 1)), 0.25, atol=0.01)
+    np.testing.assert_allclose(np.sum(balanced, -1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "balance", [lambda t: losses.centred(t, 0.0, 0.04), lambda t: losses.sinkhorn(t, 0.04)]
+)
+def test_the_teacher_gets_no_gradient(balance):
     import tensorflow as tf
 
-    teacher = tf.constant(random.normal(size=(3, 2, 5)), tf.float32)
+    teacher = tf.constant(np.random.default_rng(0).normal(size=(3, 2, 5)), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(teacher)
-        value = losses.dino(student, teacher, centre, 0.1, 0.04)
+        value = balance(teacher)
     assert tape.gradient(value, teacher) is None
 
 
 def test_centre_and_temperature_of_the_teacher():
     teacher = np.array([[[0.3, 0.1, 0.0]]], "f")
-    plain = losses.teacher_probabilities(teacher, np.zeros(3, "f"), 0.1)
-    sharp = losses.teacher_probabilities(teacher, np.zeros(3, "f"), 0.02)
+    plain = losses.centred(teacher, np.zeros(3, "f"), 0.1)
+    sharp = losses.centred(teacher, np.zeros(3, "f"), 0.02)
     assert sharp[0, 0, 0] > plain[0, 0, 0] > 1 / 3
     # an output that is always high is what the centre takes away
-    level = losses.teacher_probabilities(teacher, teacher[0, 0], 0.02)
+    level = losses.centred(teacher, teacher[0, 0], 0.02)
     np.testing.assert_allclose(level, 1 / 3, rtol=1e-6)
 
 

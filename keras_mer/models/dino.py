@@ -128,6 +128,8 @@ class DINO(keras.Model):
         schedules: rates, momentum and temperature by step.
         local_size: side of the local crops, pixels; None for the backbone's own.
         student_temperature: tau_s.
+        balance: what keeps outputs in use, "centre" (`losses.centred`) or "sinkhorn"
+            (`losses.sinkhorn`, over the batch that one device sees).
         centre_momentum: of the centre's moving average.
         frozen_steps: first steps in which the head's last layer does not learn.
 
@@ -149,6 +151,7 @@ class DINO(keras.Model):
         schedules: Schedules,
         local_size: int | None = None,
         student_temperature: float = 0.1,
+        balance: str = "centre",
         centre_momentum: float = 0.9,
         frozen_steps: int = 0,
         name: str = "dino",
@@ -163,6 +166,7 @@ class DINO(keras.Model):
         self._local = lambda x, training: local(x, training=training)
         self.schedules = schedules
         self.student_temperature = student_temperature
+        self.balance = balance
         self.centre_momentum = centre_momentum
         self.frozen_steps = frozen_steps
         self.step = self.add_weight((), "zeros", trainable=False, name="step")
@@ -222,10 +226,12 @@ class DINO(keras.Model):
         """The mean of `losses.dino`, as far as the batch has weights by these."""
         temperature = self.schedules.temperature(self.step)
         teacher = ops.cast(y_pred["teacher"], "float32")
-        values = losses.dino(
-            y_pred["student"], teacher, self.centre, self.student_temperature, temperature
-        )
-        self._watch(teacher, losses.teacher_probabilities(teacher, self.centre, temperature))
+        if self.balance == "sinkhorn":
+            wanted = losses.sinkhorn(teacher, temperature)
+        else:
+            wanted = losses.centred(teacher, self.centre, temperature)
+        values = losses.dino(y_pred["student"], wanted, self.student_temperature)
+        self._watch(teacher, wanted)
         if training:
             m = self.centre_momentum
             self.centre.assign(m * self.centre + (1 - m) * ops.mean(teacher, axis=(0, 1)))

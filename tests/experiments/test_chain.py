@@ -208,6 +208,15 @@ def test_collapse_stops_after_two_epochs_in_a_row_and_says_what_to_do():
         stop.on_epoch_end(late, dead)
 
 
+def test_outputs_that_never_learn_are_judged_all_the_same():
+    settings = recipes.load("ssl-kd-demo", [f"dino.{k}" for k in ("epochs=40", "warmup=1")]).dino
+    grace = {
+        freeze: pretraining.CollapseStop(dataclasses.replace(settings, freeze=freeze), None).grace
+        for freeze in (0, 5, 40)
+    }
+    assert grace == {0: 2, 5: 6, 40: 2}
+
+
 def test_a_random_like_network_is_another_one():
     keras.utils.set_random_seed(0)
     normalise = keras.layers.BatchNormalization()

@@ -13,6 +13,7 @@ from keras_mer.errors import UserError
 from keras_mer.models import dino
 from keras_mer.models.features import at_size, features, logits
 from tests.conftest import REPOSITORY
+from tests.test_losses import cross_by_hand, sinkhorn_by_hand
 
 SIZE, LOCAL = 16, 8
 
@@ -71,6 +72,19 @@ def test_the_teacher_starts_as_the_student_and_follows_it_by_the_momentum():
     for old, new, got in zip(student, after, teacher, strict=True):
         np.testing.assert_allclose(got, 0.9 * old + 0.1 * new, atol=1e-6)
     assert model.centre.numpy().std() > 0 and float(model.step) == 1
+
+
+def test_balanced_the_loss_is_that_of_the_balanced_table():
+    model, data = make(balance="sinkhorn", model=network(dropout=0.0)), views()
+    model.settle(data)
+    out = {k: v.numpy().astype(float) for k, v in model(data, training=True).items()}
+    wanted = sinkhorn_by_hand(out["teacher"].reshape(16, 12), 0.04, 3).reshape(8, 2, 12)
+    value, _ = cross_by_hand(out["student"], wanted, 0.1)
+    logs = model.train_on_batch(data, return_dict=True)
+    np.testing.assert_allclose(logs["loss"], value.mean(), rtol=1e-3)
+    centred = make(model=network(dropout=0.0))
+    centred.settle(data)
+    assert logs["spread"] > 0.95 > centred.train_on_batch(data, return_dict=True)["spread"]
 
 
 def test_settled_the_teacher_says_what_the_student_says():
