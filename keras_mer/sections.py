@@ -11,7 +11,8 @@ class Dino:
     by half a cosine, the rate after `warmup` epochs. `clip` is the largest norm of a variable's
     gradient (0: none). With `batch_norm` the head normalises. `teacher_momentum` goes to 1 by half
     a cosine, the teacher's temperature in a straight line to `temperature_end` over
-    `temperature_warmup` epochs. For `freeze` epochs the head's last layer does not learn.
+    `temperature_warmup` epochs. For `freeze` epochs the head's last layer does not learn. `balance`
+    keeps outputs in use: the paper's "centre", or "sinkhorn" where with it few win all images.
 
     `local_size` 0 gives local crops the model's own size; a smaller one is cheaper and needs a
     model that takes any size. Scales are areas of the windows; the other changes are

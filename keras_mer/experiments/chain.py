@@ -58,15 +58,15 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
         folder / "dino", cache=cache,
     )  # fmt: skip
     guesses = {kind: [] for kind in KINDS}
-    for seed in seeds:
-        labelled = probes.few_labels(manifest, recipe.chain.labels, seed)
-        for kind in KINDS:
+    # Kind by kind, so that whether DINO pays is known before any student learns.
+    for kind in KINDS:
+        for seed in seeds:
             _stage(f"{KINDS[kind]}, seed {seed}")
             path = folder / f"{kind}-seed{seed}"
             own = stage(recipe, kind, seed, dino, folder)
             # Without labels in its loss a student may learn from every image.
             free = kind == "student-distilled" and recipe.student.hard == 0
-            seen = manifest if free else labelled
+            seen = manifest if free else probes.few_labels(manifest, recipe.chain.labels, seed)
             stages.run(teaching.learn, own, seen, path, cache=cache)
             guesses[kind].append(stages.predictions(path, manifest, split, cache=cache))
     _stage("export")
