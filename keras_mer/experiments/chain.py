@@ -58,6 +58,7 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
         folder / "dino", cache=cache,
     )  # fmt: skip
     guesses = {kind: [] for kind in KINDS}
+    labelled = {seed: probes.few_labels(manifest, recipe.chain.labels, seed) for seed in seeds}
     # Kind by kind, so that whether DINO pays is known before any student learns.
     for kind in KINDS:
         for seed in seeds:
@@ -66,7 +67,7 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
             own = stage(recipe, kind, seed, dino, folder)
             # Without labels in its loss a student may learn from every image.
             free = kind == "student-distilled" and recipe.student.hard == 0
-            seen = manifest if free else probes.few_labels(manifest, recipe.chain.labels, seed)
+            seen = manifest if free else labelled[seed]
             stages.run(teaching.learn, own, seen, path, cache=cache)
             guesses[kind].append(stages.predictions(path, manifest, split, cache=cache))
     _stage("export")
