@@ -7,6 +7,8 @@ replicas) is left to `Mean`.
 import keras
 from keras import ops
 
+from keras_mer.config.recipe import Training
+
 
 def dino(student, wanted, temperature):
     """Cross-entropy between what a teacher and a student make of different crops of one image.
@@ -138,3 +140,12 @@ class Mean(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return y_pred
+
+
+def loss(settings: Training) -> keras.losses.Loss:
+    """Cross-entropy of logits, or the focal loss (Lin et al. 2017) where the recipe asks for it."""
+    common = {"from_logits": True, "label_smoothing": settings.label_smoothing}
+    if settings.imbalance == "focal":
+        # alpha 1: a smaller one would only be a lower learning rate.
+        return keras.losses.CategoricalFocalCrossentropy(1.0, settings.focal_gamma, **common)
+    return keras.losses.CategoricalCrossentropy(**common)

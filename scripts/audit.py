@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from keras_mer import options
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.config import options
 
 
 def main() -> int:
@@ -28,7 +28,7 @@ def main() -> int:
 
     import dataclasses
 
-    from keras_mer.data import build, stills
+    from keras_mer.data import build, frame_sampling
     from keras_mer.data.audit import audit
     from keras_mer.data.manifest import Manifest
     from keras_mer.progress import track
@@ -45,7 +45,7 @@ def main() -> int:
     page, table = report.write(args.out or Path("data/audits") / name)
     for what, count in report.summary():
         print(f"{'-' if count is None else format(count, ','):>9}  {what}")
-    print(*stills.table(report.frames), sep="\n", end="\n" * bool(report.frames))
+    print(*frame_sampling.table(report.frames), sep="\n", end="\n" * bool(report.frames))
     print(f"wrote {page} and {table}")
     return int(args.strict and bool(report.across or report.subjects))
 

@@ -6,7 +6,8 @@ import resource
 import time
 from pathlib import Path
 
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.models import saving
 
 BACKBONES = [
     "MobileNetV3Small", "MobileNetV2", "MobileNetV3Large", "EfficientNetB0", "EfficientNetV2B0",
@@ -60,15 +61,16 @@ def latencies(folder: Path) -> str:
     """One face at a time: Keras and each TFLite variant, one thread and two."""
     import numpy as np
 
-    from keras_mer import evaluation, export, report
+    from keras_mer.evaluation import report
+    from keras_mer.export import tflite
     from keras_mer.runtime import card as cards
     from keras_mer.runtime.interpreter import TFLiteModel
 
     card = cards.read(folder)
     face = np.random.default_rng(0).integers(0, 256, (1, *card.input_shape), np.uint8)
-    model = evaluation.load_model(folder)
+    model = saving.load_model(folder)
     pixels = face.astype(np.float32)
-    keras_ms = export.latency(lambda: model.predict_on_batch(pixels))
+    keras_ms = tflite.latency(lambda: model.predict_on_batch(pixels))
     rows = [
         [
             "Keras",
@@ -82,7 +84,7 @@ def latencies(folder: Path) -> str:
         times = []
         for threads in (1, 2):
             lite = TFLiteModel(card.file(name), threads=threads)
-            times.append(export.latency(lambda lite=lite: lite.predict(face), repeats=200))
+            times.append(tflite.latency(lambda lite=lite: lite.predict(face), repeats=200))
         rows.append(
             [
                 f"{name} ({lite.engine})",
@@ -101,7 +103,10 @@ def backbones(names: list[str], resolution: int) -> str:
 
     import numpy as np
 
-    from keras_mer import cost, export, models, report
+    from keras_mer import models
+    from keras_mer.evaluation import report
+    from keras_mer.export import tflite
+    from keras_mer.models import cost
     from keras_mer.runtime.interpreter import TFLiteModel
 
     faces = np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1), np.uint8)
@@ -117,7 +122,7 @@ def backbones(names: list[str], resolution: int) -> str:
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "model.tflite"
                 full = models.with_probabilities(model)
-                file.write_bytes(export.convert(full, variant, faces))
+                file.write_bytes(tflite.convert(full, variant, faces))
                 lite = TFLiteModel(file, threads=1)
                 ms = processor_ms(lambda lite=lite: lite.predict(faces[:1]))
                 cells += [f"{file.stat().st_size / 1e6:.2f} MB", f"{ms:.2f} ms"]
@@ -148,10 +153,10 @@ def training(folder: Path, steps: int, rounds: int) -> str:
     import keras
     import numpy as np
 
-    from keras_mer import recipe as recipes
-    from keras_mer import report
-    from keras_mer import training as trainer
+    from keras_mer.config import recipe as recipes
     from keras_mer.data import pipeline
+    from keras_mer.evaluation import report
+    from keras_mer.training import trainer as trainer
 
     card = json.loads((folder / "card.json").read_text())
     recipe, classes = recipes.parse(card["training"]["recipe"], str(folder)), card["classes"]
@@ -189,8 +194,9 @@ def training(folder: Path, steps: int, rounds: int) -> str:
 
 def photographs(folder: Path) -> str:
     """Detection, crop and recognition of drawn photographs of several sizes."""
-    from keras_mer import export, report
-    from keras_mer.data import synthetic
+    from keras_mer import synthetic
+    from keras_mer.evaluation import report
+    from keras_mer.export import tflite
     from keras_mer.runtime import Recogniser
 
     recogniser = Recogniser.load(folder)
@@ -198,7 +204,7 @@ def photographs(folder: Path) -> str:
     for width, height in ((640, 480), (1920, 1440), (4000, 3000)):
         photo = synthetic.draw_photo(3, width, height, seed=1).image
         found = len(recogniser.predict(photo))
-        ms = export.latency(lambda photo=photo: recogniser.predict(photo), repeats=10, warmup=2)
+        ms = tflite.latency(lambda photo=photo: recogniser.predict(photo), repeats=10, warmup=2)
         rows.append([f"{width}x{height}", f"{found} of 3", f"{ms:.0f} ms", f"{1000 / ms:.1f}"])
     header = ["photograph", "faces found", "median", "photographs a second"]
     return "## Prediction, detection included\n\n" + report.table(header, rows)

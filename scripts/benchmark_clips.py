@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
 
 #: A drawn clip in the size of CASME II's cropped faces.
 WIDTH, HEIGHT, FPS, FRAMES = 280, 340, 200.0, 61
@@ -42,9 +42,10 @@ def extraction(repeats: int) -> str:
     import cv2
     import numpy as np
 
-    from keras_mer import report
-    from keras_mer.data import clips, flow_dataset, synthetic
+    from keras_mer import synthetic
+    from keras_mer.data import clips, flow_dataset
     from keras_mer.data.manifest import Manifest, Sample
+    from keras_mer.evaluation import report
     from keras_mer.face import apex, motion
     from keras_mer.face.prepare import prepare
 
@@ -89,8 +90,11 @@ def networks(names: list[str], repeats: int) -> str:
     import keras
     import numpy as np
 
-    from keras_mer import device, export, models, report
+    from keras_mer import models
+    from keras_mer.evaluation import report
+    from keras_mer.export import tflite
     from keras_mer.runtime.interpreter import TFLiteModel
+    from keras_mer.training import device
 
     device.set_up("float32", 0, False)
     random, batch, rows = np.random.default_rng(0), 32, []
@@ -107,7 +111,7 @@ def networks(names: list[str], repeats: int) -> str:
         cells += [f"{batch / float(np.median(times)):.0f}" for times in (learnt, seen)]
         with (
             tempfile.TemporaryDirectory() as folder,
-            export.converter(models.with_probabilities(model), pixels) as convert,
+            tflite.converter(models.with_probabilities(model), pixels) as convert,
         ):
             for variant in ("float32", "int8"):
                 file = Path(folder) / f"{variant}.tflite"

@@ -4,7 +4,7 @@ import argparse
 import resource
 import time
 
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
 
 
 def main() -> None:
@@ -18,8 +18,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often the ways take turns")
     args = parser.parse_args()
 
-    from keras_mer import device
-    from keras_mer import recipe as recipes
+    from keras_mer.config import recipe as recipes
+    from keras_mer.training import device
 
     recipe = recipes.load(args.recipe)
     device.set_up(recipe.training.precision, 0, False)
@@ -35,12 +35,12 @@ def dino(recipe, steps: int, rounds: int) -> str:
     import keras
     import numpy as np
 
-    from keras_mer import pretraining
     from keras_mer.models import dino as models
     from keras_mer.models.features import features
+    from keras_mer.training import dino as dino_training
 
-    body = features(pretraining.network(recipe, tuple("abcdefg")))
-    learner = pretraining.build(recipe, body, steps)
+    body = features(dino_training.network(recipe, tuple("abcdefg")))
+    learner = dino_training.build(recipe, body, steps)
     s, shape = recipe.dino, body.input_shape[1:]
     small = s.local_size or shape[0]
     random = np.random.default_rng(0)
@@ -88,14 +88,14 @@ def distillation(recipe, steps: int, rounds: int) -> str:
     import keras
     import numpy as np
 
-    from keras_mer import training
     from keras_mer.models.distillation import Distillation
+    from keras_mer.training import trainer
 
     def student():
         own = dataclasses.replace(recipe, model=recipe.student.model)
-        return training.build_model(own, tuple("abcdefg"))
+        return trainer.build_model(own, tuple("abcdefg"))
 
-    teacher = training.build_model(recipe, tuple("abcdefg"))
+    teacher = trainer.build_model(recipe, tuple("abcdefg"))
     batch = recipe.training.batch
     random = np.random.default_rng(0)
     x = random.uniform(0, 255, (batch, *teacher.input_shape[1:])).astype("f")
@@ -123,12 +123,12 @@ def crops(recipe, steps: int) -> str:
     """The input pipeline alone: views a second."""
     import numpy as np
 
-    from keras_mer import pretraining
-    from keras_mer.data import multicrop
+    from keras_mer.data.transforms import multicrop
+    from keras_mer.training import dino as dino_training
 
     s, size = recipe.dino, recipe.model["size"]
     images = np.random.default_rng(0).integers(0, 256, (512, size, size, 1), np.uint8)
-    batches = iter(multicrop.view_batches(images, s.batch, pretraining.crops(recipe, size)))
+    batches = iter(multicrop.view_batches(images, s.batch, dino_training.crops(recipe, size)))
     next(batches)
     start = time.process_time()
     for _ in range(steps):
@@ -165,7 +165,7 @@ def take_turns(ways: dict, steps: int, rounds: int) -> dict[str, float]:
 
 
 def _table(title: str, name: str, seconds: dict[str, float], batch: int) -> str:
-    from keras_mer import report
+    from keras_mer.evaluation import report
 
     plain = seconds["plain"] + seconds["teacher"]
     rows = [

@@ -5,13 +5,14 @@ import argparse
 import cv2
 import numpy as np
 
-from keras_mer.data.synthetic import draw_photo
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE
-from keras_mer.runtime import measure
+from keras_mer.runtime import benchmark
 from keras_mer.runtime.interpreter import ENGINES, load_engine
+from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.options import add_model_options, load_recogniser
-from keras_mer.runtime.video import open_source
+from keras_mer.synthetic import draw_photo
 
 WIDTH, HEIGHT = 640, 480
 
@@ -39,23 +40,23 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    measure.one_core()
+    benchmark.one_core()
     frames = read_frames(options.video) if options.video else draw_frames()
     for engine in [options.engine] if options.engine else installed():
         options.engine = engine
         recogniser = load_recogniser(options, VIDEO_SIDE)
         print(f"\n{recogniser.model.path.name}, {engine}, {options.detector}, one core:\n")
-        timing = measure.time_parts(recogniser, frames, options.frames)
+        timing = benchmark.time_parts(recogniser, frames, options.frames)
         print(timing.table())
         print(f"\n{timing.rate:.0f} frames a second; a face in {timing.seen:.1%} of the frames.")
-        run = measure.measure_age(recogniser, frames, 30, options.seconds)
+        run = benchmark.measure_age(recogniser, frames, 30, options.seconds)
         print(
             f"Camera of 30 frames a second: the picture is {run.age * 1000:.1f} ms old in the "
             f"median ({run.age * 30:.2f} frames), {run.age_high * 1000:.1f} ms at the 99th "
             f"percentile; {run.dropped} of {run.frames + run.dropped} frames dropped."
         )
         if options.memory_frames:
-            early, late = measure.leak_check(recogniser, frames, options.memory_frames)
+            early, late = benchmark.leak_check(recogniser, frames, options.memory_frames)
             print(
                 f"Memory: {early:.1f} MB after {options.memory_frames // 5} frames, {late:.1f} MB "
                 f"after {options.memory_frames}."

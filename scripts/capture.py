@@ -3,14 +3,15 @@
 import argparse
 import sys
 
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE
-from keras_mer.runtime.gallery import Gallery
-from keras_mer.runtime.grabber import Grabber
+from keras_mer.runtime.io.frame_reader import Grabber
+from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.options import add_model_options, load_recogniser
 from keras_mer.runtime.pipeline import Pipeline
-from keras_mer.runtime.video import open_source
-from keras_mer.runtime.window import check_display
+from keras_mer.runtime.ui.gallery import Gallery
+from keras_mer.runtime.ui.window import check_display
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -39,7 +40,7 @@ def main() -> None:
     options = parse_arguments()
     check_display()
     try:
-        from keras_mer.runtime.capture import CaptureWindow
+        from keras_mer.runtime.ui.capture import CaptureWindow
     except ImportError:
         raise UserError(
             "this Python has no Tkinter, which the window needs (Debian: apt-get install "

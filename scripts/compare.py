@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
+from keras_mer.models import saving
+from keras_mer.training import run_folder
 
 
 def main() -> None:
@@ -26,7 +29,7 @@ def main() -> None:
     if len(args.runs) < 2:
         raise UserError("name two runs or more: RUNS='runs/a runs/b'")
 
-    from keras_mer import compare
+    from keras_mer.evaluation import compare
     from keras_mer.files import write_json, write_text
 
     found = compare.compare([compare.read(run, args.split) for run in args.runs])
@@ -46,9 +49,9 @@ def main() -> None:
 
 def model_cost(run: Path) -> dict:
     """Parameters and multiply-adds."""
-    from keras_mer import cost, evaluation
+    from keras_mer.models import cost
 
-    model = evaluation.load_model(run)
+    model = saving.load_model(run)
     return {"parameters": model.count_params(), "multiply_adds": cost.multiply_adds(model)}
 
 
@@ -56,7 +59,7 @@ def tflite(runs: list[Path], rounds: int = 5) -> list[dict]:
     """Size and latency of each run's float32 and int8 file."""
     import numpy as np
 
-    from keras_mer import export
+    from keras_mer.export import tflite as tflite_export
     from keras_mer.runtime.interpreter import TFLiteModel
 
     files = [{variant: lite_file(run, variant) for variant in ("float32", "int8")} for run in runs]
@@ -66,7 +69,7 @@ def tflite(runs: list[Path], rounds: int = 5) -> list[dict]:
         for number, one in enumerate(models):
             for variant, model in one.items():
                 face = np.zeros((1, *model.input_shape), np.uint8)
-                ms = export.latency(lambda model=model, face=face: model.predict(face))
+                ms = tflite_export.latency(lambda model=model, face=face: model.predict(face))
                 times.setdefault((number, variant), []).append(ms)
     return [
         {
@@ -82,8 +85,8 @@ def tflite(runs: list[Path], rounds: int = 5) -> list[dict]:
 
 def lite_file(run: Path, variant: str) -> Path:
     """The run's TFLite file: what `make export` left in the run, or converted here once."""
-    from keras_mer import evaluation, export, training
     from keras_mer.data import loading
+    from keras_mer.export import tflite as tflite_export
     from keras_mer.files import replacing
 
     exported, own = (run / name / f"model-{variant}.tflite" for name in ("export", "tflite"))
@@ -92,14 +95,14 @@ def lite_file(run: Path, variant: str) -> Path:
         if file.is_file() and file.stat().st_mtime >= model.stat().st_mtime:
             return file
     print(f"{run}: converting to {variant} ...")
-    keras_model = evaluation.load_model(run)
-    _, manifest = training.load_run(run)
+    keras_model = saving.load_model(run)
+    _, manifest = run_folder.load_run(run)
     part = manifest.part("train")
     # Every hundredth face or so: ranges for int8 need no more, and reading all would take longer.
     part = part.replace(part.samples[:: max(1, len(part) // 100)])
     images = loading.load_images(part, *keras_model.input_shape[1:])
     with replacing(own) as temporary:
-        temporary.write_bytes(export.convert(keras_model, variant, images))
+        temporary.write_bytes(tflite_export.convert(keras_model, variant, images))
     return own
 
 

@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     _draw_photos(photos)
     _step("predict", photos, "--model", model, "--annotate", args.run / "predictions")
 
-    from keras_mer import report
+    from keras_mer.evaluation import report
 
     card = json.loads((model / "card.json").read_text())
     test = json.loads((args.run / "evaluation-test/metrics.json").read_text())
@@ -61,8 +62,7 @@ PEOPLE = (("happy", "angry"), ("surprise", "sad", "neutral"), ("fear", "happy"),
 
 
 def _draw_photos(folder: Path) -> None:
-    from keras_mer import images
-    from keras_mer.data import synthetic
+    from keras_mer import images, synthetic
 
     for number, expressions in enumerate(PEOPLE):
         photo = synthetic.draw_photo(expressions, seed=1, index=number)

@@ -7,7 +7,8 @@ import sys
 import venv
 from pathlib import Path
 
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 # What pip installs for each interpreter; requirements-edge.txt names both ways.

@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.models import saving
+from keras_mer.training import run_folder
 
 
 def main() -> None:
@@ -25,22 +27,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="default: the run's evaluation-SPLIT folder")
     args = parser.parse_args()
 
-    from keras_mer import evaluation, training
     from keras_mer.data.manifest import Manifest
-    from keras_mer.emotions import check_same_classes
+    from keras_mer.evaluation import evaluate
+    from keras_mer.labels import check_same_classes
 
-    recipe, manifest = training.load_run(args.run)
+    recipe, manifest = run_folder.load_run(args.run)
     if args.manifest:
         own, manifest = manifest, Manifest.read(args.manifest)
         check_same_classes(own.classes, manifest.classes, where=str(args.manifest))
     split = args.split or ("test" if manifest.counts("split")["test"] else "validation")
-    model = evaluation.load_model(args.run, manifest.classes)
-    found = evaluation.evaluate(model, manifest, split, flip=args.flip, cache="data/cache")
-    page = evaluation.write(
+    model = saving.load_model(args.run, manifest.classes)
+    found = evaluate.evaluate(model, manifest, split, flip=args.flip, cache="data/cache")
+    page = evaluate.write(
         found, args.out or args.run / f"evaluation-{split}", f"{recipe.name} on {split}"
     )
     print(page.read_text(encoding="utf-8").split("![")[0])
-    if split == "test" and (looks := evaluation.count_test_look(args.run)) > 1:
+    if split == "test" and (looks := evaluate.count_test_look(args.run)) > 1:
         print(f"note: this run's test split was looked at {looks} times; choose nothing by it")
     print(f"wrote {page.parent}")
 

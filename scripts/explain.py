@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
+from keras_mer.models import saving
+from keras_mer.training import run_folder
 
 
 def main() -> None:
@@ -44,12 +47,13 @@ def of_run(args: argparse.Namespace) -> None:
     """A grid of faces by class, and one of the classes' mean maps."""
     import numpy as np
 
-    from keras_mer import evaluation, explain, protocol, training
+    from keras_mer.cross_validation import runner
     from keras_mer.data import loading
+    from keras_mer.evaluation import gradcam
     from keras_mer.progress import track
 
-    recipe, manifest = training.load_run(args.run)
-    model = evaluation.load_model(args.run, manifest.classes)
+    recipe, manifest = run_folder.load_run(args.run)
+    model = saving.load_model(args.run, manifest.classes)
     part = manifest.part(args.split)
     labels = part.labels()
     random = np.random.default_rng(0)
@@ -60,15 +64,15 @@ def of_run(args: argparse.Namespace) -> None:
     chosen = np.sort(np.concatenate(picks))
     part = part.replace(part.samples[i] for i in chosen)
     if len(model.input_shape) == 5:
-        images = protocol.load_inputs(recipe, part)
+        images = runner.load_inputs(recipe, part)
     else:
         images = loading.load_images(part, *model.input_shape[1:], progress=track)
     labels = labels[chosen]
     options = {"layer": args.layer, "pooled": args.pooled}
-    maps, probabilities = explain.grad_cam(model, images, labels, **options)
-    means, faces = explain.mean_maps(model, images, labels, **options)
+    maps, probabilities = gradcam.grad_cam(model, images, labels, **options)
+    means, faces = gradcam.mean_maps(model, images, labels, **options)
     out = args.out or args.run / f"explain-{args.split}"
-    against = explain.contrast(means) if images.ndim == 4 else None
+    against = gradcam.contrast(means) if images.ndim == 4 else None
     lead = means / np.maximum(means.max((-2, -1), keepdims=True), 1e-12)
     singles, averages = [], []
     for c, name in enumerate(manifest.classes):
@@ -88,10 +92,10 @@ def of_run(args: argparse.Namespace) -> None:
             clip = images[rows[0]][frames], maps[rows[0]][frames]
             singles.append((name, list(zip(*clip, numbers, strict=True))))
     kind = "frames" if images.ndim == 5 else "faces"
-    explain.draw_grid(
+    gradcam.draw_grid(
         singles, out / f"{kind}.png", f"{recipe.name}: what speaks for the true class"
     )
-    explain.draw_grid(averages, out / "means.png", f"{recipe.name}, {args.split}: mean maps")
+    gradcam.draw_grid(averages, out / "means.png", f"{recipe.name}, {args.split}: mean maps")
     np.savez(out / "means.npz", maps=means, faces=faces, classes=np.array(manifest.classes))
     print(f"wrote {out}/{kind}.png, means.png and means.npz")
 
@@ -100,17 +104,18 @@ def of_photographs(args: argparse.Namespace) -> None:
     """Every face of every photograph with its map."""
     import numpy as np
 
-    from keras_mer import evaluation, explain, images
-    from keras_mer.emotions import canonical
+    from keras_mer import images
     from keras_mer.errors import nearest
+    from keras_mer.evaluation import gradcam
     from keras_mer.face.align import crop
     from keras_mer.face.detect import make_detector
+    from keras_mer.labels import canonical
     from keras_mer.runtime import card as cards
 
     card = cards.read(args.model)
     if card.task != "image":
         raise UserError(f"{args.model} reads no photographs ({card.task}); name its run: --run RUN")
-    model = evaluation.load_model(args.model, card.classes)
+    model = saving.load_model(args.model, card.classes)
     wanted = None
     if args.wanted:
         if canonical(args.wanted) not in card.classes:
@@ -134,7 +139,7 @@ def of_photographs(args: argparse.Namespace) -> None:
         raise UserError("no face found; --no-detect takes each image as one face")
     x = np.stack([images.prepare(c, card.height, card.width, card.channels) for c in crops])
     classes = None if wanted is None else [wanted] * len(x)
-    maps, probabilities = explain.grad_cam(model, x, classes, layer=args.layer, pooled=args.pooled)
+    maps, probabilities = gradcam.grad_cam(model, x, classes, layer=args.layer, pooled=args.pooled)
     out = args.out or Path("explained")
     grid: dict[str, list] = {}
     for name, face, heat, p in zip(names, crops, maps, probabilities, strict=True):
@@ -142,13 +147,13 @@ def of_photographs(args: argparse.Namespace) -> None:
         side = max(192, *face.shape[:2])
         large = images.prepare(face, side, side, 3)
         heat = np.clip(images.resize(heat[..., None], side, side)[..., 0], 0, 1)
-        images.write(out / f"{name}-{shown}.png", explain.overlay(large, heat)[..., ::-1])
+        images.write(out / f"{name}-{shown}.png", gradcam.overlay(large, heat)[..., ::-1])
         caption = f"{name[:18]} {p[card.classes.index(shown)]:.0%}"
         grid.setdefault(shown, []).append((images.resize(large, 192, 192),
                                            images.resize(heat[..., None], 192, 192)[..., 0],
                                            caption))  # fmt: skip
     rows = [(name, grid[name][:8]) for name in card.classes if name in grid]
-    explain.draw_grid(rows, out / "grid.png", f"{card.name}: what speaks for each class")
+    gradcam.draw_grid(rows, out / "grid.png", f"{card.name}: what speaks for each class")
     print(f"wrote {len(crops)} faces and grid.png to {out}/")
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
 
 
 def main() -> None:
@@ -23,12 +23,13 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    from keras_mer import export, publish, report
+    from keras_mer.evaluation import report
+    from keras_mer.export import export_run, tflite
 
-    card = publish.publish(
+    card = export_run.publish(
         args.run,
         args.out,
-        variants=tuple(args.variants or export.VARIANTS),
+        variants=tuple(args.variants or tflite.VARIANTS),
         allow_loss=args.allow_loss,
     )
     print(report.parity(card))

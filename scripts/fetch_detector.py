@@ -7,7 +7,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
 from keras_mer.files import replacing
 
 NAME = "face_detection_yunet_2026may.onnx"

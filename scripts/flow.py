@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -44,9 +45,9 @@ def main() -> None:
     if args.side < 4 or args.face_side < 32:
         raise UserError("--side takes 4 pixels or more, --face-side 32")
 
-    from keras_mer import emotions, images
+    from keras_mer import images, labels
     from keras_mer.data import flow_dataset, sources
-    from keras_mer.face import motion, picture
+    from keras_mer.face import flow_plot, motion
     from keras_mer.face.detect import make_detector
     from keras_mer.progress import console, track
 
@@ -58,7 +59,7 @@ def main() -> None:
         options[key] = value
     manifest = sources.load(args.source, args.data, **options)
     if args.vocabulary:
-        manifest = sources.relabel(manifest, emotions.vocabulary(args.vocabulary))
+        manifest = sources.relabel(manifest, labels.vocabulary(args.vocabulary))
     how = {
         "side": args.face_side,
         "method": args.method,
@@ -68,7 +69,7 @@ def main() -> None:
     if args.picture:
         sample = flow_dataset.find(manifest, args.picture)
         moved = flow_dataset.rise(manifest, sample, **how)
-        images.write(args.out, picture.draw(moved.onset, moved.apex, moved.flow, moved.strain))
+        images.write(args.out, flow_plot.draw(moved.onset, moved.apex, moved.flow, moved.strain))
         onset, apex = moved.numbers
         console.print(
             f"{sample.path} ({sample.label}): onset {onset}, apex {apex}"

@@ -2,8 +2,9 @@
 
 import argparse
 
-from keras_mer import options
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.config import options
+from keras_mer.data import subsets
 
 ANSWERS = ("none", "class_weights", "balanced_sampling", "focal")
 
@@ -19,21 +20,20 @@ def main() -> None:
     options.add_ways_options(parser, share=1.0, seeds=1, out="runs/imbalance-worth")
     args = parser.parse_args()
 
-    from keras_mer import probes
     from keras_mer.data import build
     from keras_mer.data.split import thin
-    from keras_mer.experiments import ways
+    from keras_mer.experiments import variants
 
     recipe = options.recipe(args)
-    whole = probes.hold_out(build.manifest_for(recipe), args.hold_out)
-    found = ways.learn(
+    whole = subsets.hold_out(build.manifest_for(recipe), args.hold_out)
+    found = variants.learn(
         {answer: recipe.changed({"training.imbalance": answer}) for answer in ANSWERS},
         lambda seed: thin(whole, args.share, seed) if args.share < 1 else whole,
         args.out,
         seeds=args.seeds,
         cache="data/cache",
     )
-    print(ways.table(found))
+    print(variants.table(found))
     print(f"wrote {args.out}/ways.md")
 
 

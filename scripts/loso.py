@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from keras_mer import options
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.config import options
 
 
 def main() -> None:
@@ -34,9 +34,8 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    from keras_mer import protocol
+    from keras_mer.cross_validation import parallel, runner, scores
     from keras_mer.data import build
-    from keras_mer.protocol import pooled, spread
 
     chosen = {
         None: [],
@@ -46,15 +45,15 @@ def main() -> None:
     manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
     what = "peek" if recipe.protocol.peek else recipe.protocol.kind
     folder = args.run or Path("runs") / f"{recipe.name}-{what}"
-    with spread.cluster(args.backend, args.cluster):
-        protocol.run(
+    with parallel.cluster(args.backend, args.cluster):
+        runner.run(
             recipe, manifest, folder, jobs=args.jobs, backend=args.backend, cache="data/cache"
         )
     print((folder / "report.md").read_text(encoding="utf-8").split("![")[0])
     for other in args.compare:
-        print(pooled.sentence(pooled.compare(pooled.read(folder), pooled.read(other)), str(other)))
+        print(scores.sentence(scores.compare(scores.read(folder), scores.read(other)), str(other)))
     if args.final:
-        print(f"wrote {protocol.final(recipe, manifest, Path('runs') / recipe.name)}")
+        print(f"wrote {runner.final(recipe, manifest, Path('runs') / recipe.name)}")
 
 
 if __name__ == "__main__":

@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from keras_mer import images
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
 from keras_mer.files import replacing, write_text
-from keras_mer.runtime import film
-from keras_mer.runtime.moments import AGREEMENT, Moments, row
-from keras_mer.runtime.moments import write_csv as write_moments
+from keras_mer.runtime.io import clip_reader
 from keras_mer.runtime.options import add_model_options, load_recogniser
-from keras_mer.runtime.overlay import draw_faces
 from keras_mer.runtime.recogniser import Face, Recogniser
+from keras_mer.runtime.spotting import AGREEMENT, Moments, row
+from keras_mer.runtime.spotting import write_csv as write_moments
+from keras_mer.runtime.ui.overlay import draw_faces
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -122,9 +123,9 @@ def of_clips(options: argparse.Namespace, recogniser: Recogniser, started: float
         raise UserError("--annotate draws in photographs; make timeline draws a video's moments")
     reader = Moments(recogniser, agreement=options.agreement, cropped=options.no_detect)
     answers, skipped, blind = [], [], []
-    for file in film.find(options.images):
+    for file in clip_reader.find(options.images):
         try:
-            clip = film.open_film(file, options.fps)
+            clip = clip_reader.open_film(file, options.fps)
             if options.whole:
                 moments = [reader.whole(list(clip), clip.fps)]
             else:

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.training import run_folder
 
 
 def main() -> None:
@@ -26,21 +27,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of the runs (default: RUN/probes)")
     args = parser.parse_args()
 
-    from keras_mer import recipe as recipes
-    from keras_mer import training
-    from keras_mer.experiments import fewlabels
+    from keras_mer.config import recipe as recipes
+    from keras_mer.experiments import label_efficiency
 
-    recipe, manifest = training.load_run(args.run)
+    recipe, manifest = run_folder.load_run(args.run)
     if args.recipe:
         recipe = recipes.load(args.recipe, args.set)
     elif args.set:
         recipe = recipes.load(args.run / "recipe.yaml", args.set)
     out = args.out or args.run / "probes"
-    found = fewlabels.compare(
+    found = label_efficiency.compare(
         recipe, manifest, args.run, out, fractions=tuple(args.labels), seeds=tuple(args.seeds),
         tune=not args.frozen, cache="data/cache",
     )  # fmt: skip
-    print(f"\n{fewlabels.table(found)}\n\nwrote {out}")
+    print(f"\n{label_efficiency.table(found)}\n\nwrote {out}")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from keras_mer import options
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.config import options
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from keras_mer import options
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.config import options
 
 
 def main() -> None:
@@ -24,13 +24,13 @@ def main() -> None:
     args = parser.parse_args()
 
     from keras_mer.data import build
-    from keras_mer.experiments import chain
+    from keras_mer.experiments import ssl_distillation
 
     recipe = options.recipe(args)
     manifest = build.manifest_for(recipe, args.manifest)
     folder = args.run or Path("runs") / recipe.name
-    found = chain.run(recipe, manifest, folder, out=args.out, cache="data/cache")
-    print(f"\n{chain.table(found)}\n")
+    found = ssl_distillation.run(recipe, manifest, folder, out=args.out, cache="data/cache")
+    print(f"\n{ssl_distillation.table(found)}\n")
     print(f"wrote {folder}, {args.out or Path('saved_models') / recipe.name}")
 
 

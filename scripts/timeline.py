@@ -8,15 +8,16 @@ import sys
 import time
 from pathlib import Path
 
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE
 from keras_mer.runtime import timeline
-from keras_mer.runtime.film import open_film
-from keras_mer.runtime.moments import AGREEMENT, Moments, row, write_csv
+from keras_mer.runtime.io.clip_reader import open_film
+from keras_mer.runtime.io.outputs import Log
+from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.options import add_model_options, load_recogniser
-from keras_mer.runtime.outputs import Log
 from keras_mer.runtime.pipeline import Pipeline
-from keras_mer.runtime.video import open_source
+from keras_mer.runtime.spotting import AGREEMENT, Moments, row, write_csv
 
 
 def parse_arguments() -> argparse.Namespace:

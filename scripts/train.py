@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from keras_mer import options
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.config import options
 
 
 def main() -> None:
@@ -18,13 +18,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="run folder (default: runs/RECIPE)")
     args = parser.parse_args()
 
-    from keras_mer import teaching
     from keras_mer.data import build
+    from keras_mer.training import distillation
 
     recipe = options.recipe(args)
     manifest = build.manifest_for(recipe, args.manifest)
     folder = args.run or Path("runs") / recipe.name
-    model = teaching.learn(recipe, manifest, folder, cache="data/cache")
+    model = distillation.learn(recipe, manifest, folder, cache="data/cache")
     print(f"wrote {model}")
 
 

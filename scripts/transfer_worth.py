@@ -10,8 +10,10 @@ import argparse
 import json
 from pathlib import Path
 
-from keras_mer import options
-from keras_mer.errors import run_script
+from keras_mer.cli import run_script
+from keras_mer.config import options
+from keras_mer.data import subsets
+from keras_mer.training import run_folder
 
 #: How each way of learning differs from the recipe. The pretrained BatchNorm learns on: drawn
 #: faces and photographs have other statistics.
@@ -48,19 +50,21 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.02, help="highest learning rate")
     args = parser.parse_args()
 
-    from keras_mer import probes, teaching, training
-    from keras_mer import recipe as recipes
+    from keras_mer.config import recipe as recipes
     from keras_mer.data import build
     from keras_mer.data.split import thin
-    from keras_mer.experiments import stages, ways
+    from keras_mer.experiments import stages, variants
+    from keras_mer.training import distillation
 
     if (Path(args.pretrain) / "model.keras").is_file():
         weights = Path(args.pretrain)
-        first, _ = training.load_run(weights)
+        first, _ = run_folder.load_run(weights)
     else:
         weights = args.out / "pretrained"
         first = recipes.load(args.pretrain, args.set)
-        stages.run(teaching.learn, first, build.manifest_for(first), weights, cache="data/cache")
+        stages.run(
+            distillation.learn, first, build.manifest_for(first), weights, cache="data/cache"
+        )
     base = [
         f"training.epochs={args.epochs}",
         f"training.batch={args.batch}",
@@ -69,8 +73,8 @@ def main() -> None:
         *args.set,
     ]
     whole = build.manifest_for(options.recipe(args))
-    whole = probes.hold_out(whole, args.hold_out)
-    found = ways.learn(
+    whole = subsets.hold_out(whole, args.hold_out)
+    found = variants.learn(
         {
             way: recipes.load(
                 args.recipe,
@@ -84,7 +88,7 @@ def main() -> None:
         seeds=args.seeds,
         cache="data/cache",
     )
-    print(ways.table(found))
+    print(variants.table(found))
     print(f"wrote {args.out}/ways.md")
 
 

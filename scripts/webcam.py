@@ -5,14 +5,15 @@ import signal
 import sys
 from pathlib import Path
 
-from keras_mer.errors import UserError, run_script
+from keras_mer.cli import run_script
+from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE
-from keras_mer.runtime.live import Live
+from keras_mer.runtime.io.outputs import Log, Recorder
+from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.options import add_model_options, load_recogniser
-from keras_mer.runtime.outputs import Log, Recorder
 from keras_mer.runtime.pipeline import Pipeline
-from keras_mer.runtime.video import open_source
-from keras_mer.runtime.window import Window
+from keras_mer.runtime.ui.live import Live
+from keras_mer.runtime.ui.window import Window
 
 
 def parse_arguments() -> argparse.Namespace:

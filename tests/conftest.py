@@ -40,25 +40,25 @@ def quick_int8(_converter):
     """
     from concurrent.futures.process import BrokenProcessPool
 
-    from keras_mer import export
+    from keras_mer.export import tflite
 
-    alone = export._convert_apart
+    alone = tflite._convert_apart
 
     def together(folder, calibration):
         try:
-            return _converter.submit(export._convert, folder, "int8", calibration).result()
+            return _converter.submit(tflite._convert, folder, "int8", calibration).result()
         except BrokenProcessPool:  # the converter killed it
             return alone(folder, calibration)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "_convert_apart", together)
+        patch.setattr(tflite, "_convert_apart", together)
         yield
 
 
 @pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory) -> Path:
     """A synthetic dataset: 420 faces of 20 people, 48x48."""
-    from keras_mer.data import synthetic
+    from keras_mer import synthetic
 
     folder = tmp_path_factory.mktemp("data") / "synthetic"
     synthetic.write_samples(folder, count=420, subjects=20)
@@ -67,7 +67,7 @@ def tiny_dataset(tmp_path_factory) -> Path:
 
 def tiny_recipe(dataset: Path, **training):
     """A recipe that trains in seconds on `tiny_dataset`."""
-    from keras_mer import recipe as recipes
+    from keras_mer.config import recipe as recipes
 
     settings = {"epochs": 2, "batch": 32} | training
     return recipes.load(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from keras_mer.data.manifest import Manifest, Sample
-from keras_mer.emotions import VOCABULARIES
+from keras_mer.labels import VOCABULARIES
 
 CLASSES = VOCABULARIES["megc3"]
 
@@ -55,7 +55,7 @@ def write(folder: Path, **how) -> Path:
 
 def recipe(model: dict | None = None, training: dict | None = None, **protocol):
     """A recipe that learns `people` in a second."""
-    from keras_mer import recipe as recipes
+    from keras_mer.config import recipe as recipes
 
     return recipes.parse(
         {

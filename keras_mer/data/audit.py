@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from keras_mer.data import fingerprints, stills
+from keras_mer.data import fingerprints, frame_sampling
 from keras_mer.data.fingerprints import Fingerprints
 from keras_mer.data.loading import Progress
 from keras_mer.data.manifest import SPLITS, Manifest
@@ -61,7 +61,7 @@ class Report:
     subjects: dict[str, list[int]]
     single: dict[str, list[int]] = field(default_factory=dict)
     sizes: dict[str, Counter] = field(default_factory=dict)
-    frames: list[stills.Deal] = field(default_factory=list)
+    frames: list[frame_sampling.Deal] = field(default_factory=list)
     noun: str = "image"
 
     def twins_in_train(self, split: str) -> int:
@@ -166,7 +166,7 @@ class Report:
         totals = " | ".join(f"{self.sizes[n].total():,}" for n in names)
         out += [f"| all | {totals} |", ""]
         if self.frames:
-            out += ["", "## Frames of clips", "", *stills.table(self.frames), ""]
+            out += ["", "## Frames of clips", "", *frame_sampling.table(self.frames), ""]
         shown: Counter = Counter()
         for kind, group, path, split, label, _, detail in self.findings():
             shown[kind] += 1
@@ -255,7 +255,7 @@ def audit(
             if len(found) > 1 and len({samples[i].label for i in found}) == 1
         },
         sizes={name: count for name, count in sizes.items() if count},
-        frames=stills.compare(manifest, prints),
+        frames=frame_sampling.compare(manifest, prints),
         noun="clip" if prints.clips else "image",
     )
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from keras_mer import emotions
-from keras_mer.data import fingerprints, sources, stills
+from keras_mer import labels
+from keras_mer.config.recipe import Recipe
+from keras_mer.data import fingerprints, frame_sampling, sources
 from keras_mer.data.audit import TWIN_NOTE, Report, audit, drop_leaks, note_leaks
 from keras_mer.data.loading import Progress
 from keras_mer.data.manifest import SPLITS, Manifest
@@ -17,7 +18,6 @@ from keras_mer.data.split import split as split_manifest
 from keras_mer.errors import UserError
 from keras_mer.files import write_json
 from keras_mer.progress import console, track
-from keras_mer.recipe import Recipe
 
 
 def load_sources(
@@ -30,7 +30,7 @@ def load_sources(
     of a composite keep the dataset they come from. ``stills: 3`` takes the 3 frames of each clip
     that are nearest to its apex, as images (see `stills.explode`).
     """
-    classes = emotions.vocabulary(vocabulary)
+    classes = labels.vocabulary(vocabulary)
     if not spec:
         raise UserError("no data source given: name one, e.g. fer2013: data/fer2013")
     manifests = []
@@ -42,7 +42,7 @@ def load_sources(
         # relabelled first: what a class counts as depends on the dataset, not on its name here
         loaded = sources.relabel(sources.load(kind, options.pop("path"), **options), classes)
         if frames:
-            loaded = stills.explode(loaded, frames)
+            loaded = frame_sampling.explode(loaded, frames)
         own = (replace(s, source=name) if s.source == kind else s for s in loaded)
         manifests.append(loaded.replace(own))
     return sources.merge(manifests, classes)
@@ -76,7 +76,10 @@ def prepare(
         folds=folds,
         fold=fold,
         seed=seed,
-        groups=[a or b for a, b in zip(stills.shared(manifest), prints.duplicated(), strict=True)],
+        groups=[
+            a or b
+            for a, b in zip(frame_sampling.shared(manifest), prints.duplicated(), strict=True)
+        ],
     )
     return manifest, audit(manifest, prints=prints, near=near, progress=progress)
 
@@ -141,8 +144,8 @@ def manifest_for(
                 "settings to build it again, or name another file with --manifest"
             )
         manifest = Manifest.read(path)
-        emotions.check_same_classes(
-            emotions.vocabulary(recipe.data.vocabulary), manifest.classes, where=str(path)
+        labels.check_same_classes(
+            labels.vocabulary(recipe.data.vocabulary), manifest.classes, where=str(path)
         )
         return manifest
     how = dict(settings)

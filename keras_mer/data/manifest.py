@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from keras_mer import emotions
+from keras_mer import labels as vocabularies
 from keras_mer.errors import UserError, nearest
 from keras_mer.files import replacing
 
@@ -25,7 +25,7 @@ class Sample:
         path: where it is, relative to the manifest's root, with forward slashes. An image inside
             a csv is ``fer2013.csv#17`` (data rows count from 0); one in an archive carries the
             member after an exclamation mark, ``fer2013.zip!fer2013/fer2013.csv#17``.
-        label: canonical class name (`keras_mer.emotions`), or ``""`` for an unlabelled sample.
+        label: canonical class name (`keras_mer.labels`), or ``""`` for an unlabelled sample.
         subject: who is seen, prefixed by the source where names could collide; ``""`` if unknown.
         clip: the recording it comes from, or ``""``.
         source: the dataset's name.
@@ -151,7 +151,7 @@ class Manifest:
             header = next(reader, [])
             if not header or not header[-1].startswith("classes="):
                 raise UserError(f"{path}: not a manifest (its header has no classes=... column)")
-            classes = emotions.vocabulary(header.pop()[len("classes=") :].split())
+            classes = vocabularies.vocabulary(header.pop()[len("classes=") :].split())
             for name in header:
                 if name not in COLUMNS:
                     raise UserError(f"{path}: unknown column '{name}'{nearest(name, COLUMNS)}")

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_mer.data import augment as augmentation
-from keras_mer.recipe import Augment
+from keras_mer.config.recipe import Augment
+from keras_mer.data.transforms import image as augmentation
 
 
 def batches(

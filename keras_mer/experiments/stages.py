@@ -8,10 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_mer import evaluation, probes, training
+from keras_mer.config.recipe import Recipe
 from keras_mer.data.manifest import Manifest
+from keras_mer.evaluation import evaluate, probes
+from keras_mer.models import saving
 from keras_mer.progress import console
-from keras_mer.recipe import Recipe
+from keras_mer.training import run_folder
 
 
 def done(folder: Path) -> bool:
@@ -30,7 +32,7 @@ def run(
     Raises:
         UserError: when the folder belongs to another recipe, and what `learn` raises.
     """
-    training.claim(folder, recipe)
+    run_folder.claim(folder, recipe)
     if done(folder):
         console.print(f"{folder}: done before", markup=False)
         return folder
@@ -43,11 +45,11 @@ def predictions(folder: Path, manifest: Manifest, split: str, *, cache=None) -> 
     """The class indices that a run predicts for a split, evaluated once and kept, (samples,)."""
     out = folder / f"evaluation-{split}"
     if not (out / "predictions.csv").is_file():
-        model = evaluation.load_model(folder, manifest.classes)
-        found = evaluation.evaluate(model, manifest, split, cache=cache)
-        evaluation.write(found, out, f"{folder.name} on {split}")
+        model = saving.load_model(folder, manifest.classes)
+        found = evaluate.evaluate(model, manifest, split, cache=cache)
+        evaluate.write(found, out, f"{folder.name} on {split}")
         if split == "test":
-            evaluation.count_test_look(folder)
+            evaluate.count_test_look(folder)
     with (out / "predictions.csv").open(newline="", encoding="utf-8") as f:
         rows = list(csv.DictReader(f))
     return np.array([manifest.classes.index(row["prediction"]) for row in rows])

@@ -77,7 +77,7 @@ def _encoder(encoder: str | dict, weights: str | None, size: int, channels: int)
         name = config.pop("name", "cnn")
         model = models.build(name, classes=2, size=size, channels=channels, **config)
     else:
-        from keras_mer.evaluation import load_model
+        from keras_mer.models.saving import load_model
 
         model = load_model(weights)
     if model.input_shape[1:] != (size, size, channels):

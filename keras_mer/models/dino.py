@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import keras
 from keras import layers, ops
 
-from keras_mer import freezing, losses
+from keras_mer import losses
+from keras_mer.models import layer_freezing
 from keras_mer.models.features import at_size
 
 
@@ -94,7 +95,7 @@ def projection_head(
 
 @dataclass(frozen=True)
 class Schedules:
-    """What changes from step to step, each a function of the step (`keras_mer.schedules`).
+    """What changes from step to step, each a function of the step (`keras_mer.training.schedules`).
 
     Attributes:
         rate: the optimiser's learning rate.
@@ -141,7 +142,7 @@ class DINO(keras.Model):
     the batch, both as shares of the largest possible one; `information`, the difference of the two
     in nats (what an output tells of the image); `deviation` of the teacher's outputs over the
     batch, 1 where the bottleneck's directions are spread evenly, 0 where all images look alike to
-    it (after Chen and He 2021). See `keras_mer.pretraining.CollapseStop`.
+    it (after Chen and He 2021). See `keras_mer.training.dino.CollapseStop`.
     """
 
     def __init__(
@@ -193,7 +194,7 @@ class DINO(keras.Model):
         hundreds of steps, until they have moved.
         """
         large = {"global": inputs["global"]}
-        freezing.settle(self._parts(), lambda: self._student(large, training=True))
+        layer_freezing.settle(self._parts(), lambda: self._student(large, training=True))
         for mine, copy in self._pairs():
             copy.assign(mine)
 
@@ -212,11 +213,11 @@ class DINO(keras.Model):
         seen = see(self.backbone, inputs["global"])
         if "local" not in inputs:
             return seen
-        with freezing.momentum(self._parts(), 1.0):
+        with layer_freezing.momentum(self._parts(), 1.0):
             return ops.concatenate([seen, see(self._local, inputs["local"])], axis=1)
 
     def _parts(self):
-        return [*freezing.leaves(self.backbone), *freezing.leaves(self.head)]
+        return [*layer_freezing.leaves(self.backbone), *layer_freezing.leaves(self.head)]
 
     def teacher(self, pixels):
         """The teacher's outputs, (batch, size, size, channels) -> (batch, outputs)."""

@@ -30,7 +30,7 @@ def transfer(
 
     The face is enlarged to `resolution`, becomes three channels and goes through the backbone's
     own preprocessing, so that one file takes the same raw face as the small networks. The weights
-    are random: `keras_mer.pretrained` puts in ImageNet's, a file's or those of an earlier run.
+    are random: `keras_mer.training.pretrained` loads ImageNet's, a file's or an earlier run's.
 
     Args:
         classes: number of outputs.
@@ -52,7 +52,7 @@ def transfer(
     if pooling not in (*_POOLING, "both"):
         raise UserError(f"pooling: expected avg, max or both, got '{pooling}'")
     body = make(backbone, resolution, None, options)
-    # By the name that keras_mer.freezing and keras_mer.explain look for.
+    # By the name that keras_mer.models.layer_freezing and keras_mer.evaluation.gradcam look for.
     body.name = "backbone"
     inputs = keras.Input((size, size, channels), name="pixels")
     # Enlarged before the channels multiply, and in float32: half precision blurs pixels.
@@ -112,7 +112,7 @@ def make(name: str, resolution: int, weights: str | None, options: dict | None) 
         return function(include_top=False, weights=weights, input_shape=shape, **(options or {}))
     except ValueError as error:
         if weights is not None:
-            raise  # the file's fault: keras_mer.pretrained says it better
+            raise  # the file's fault: keras_mer.training.pretrained says it better
         reason = str(error).splitlines()[0]
         raise UserError(f"backbone '{name}' at {resolution} pixels: {reason}") from None
 
@@ -129,7 +129,7 @@ def _preprocessed(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     if module.__name__.endswith(".efficientnet"):
         # Its own normalisation is a layer with *weights*, which a random network has not, and
         # ImageNet's network divides once more behind it. Left as the identity by
-        # keras_mer.pretrained, with ImageNet's statistics here, both see the same.
+        # keras_mer.training.pretrained, with ImageNet's statistics here, both see the same.
         matrix = np.diag(1 / np.array(_STD, np.float32))
         offset = -255 * np.array(_MEAN, np.float32) / np.array(_STD, np.float32)
     if x.shape[-1] == 1:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_mer.emotions import check_same_classes
 from keras_mer.errors import UserError, nearest
 from keras_mer.face import motion
+from keras_mer.labels import check_same_classes
 
 FILE = "card.json"
 TASKS = ("image", "clip", "flow")

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from keras_mer import images
-from keras_mer.runtime import overlay
-from keras_mer.runtime.grabber import Grabber
-from keras_mer.runtime.moments import Moment
-from keras_mer.runtime.outputs import Log
+from keras_mer.runtime.io.frame_reader import Grabber
+from keras_mer.runtime.io.outputs import Log
+from keras_mer.runtime.io.video import Source
 from keras_mer.runtime.pipeline import Pipeline
 from keras_mer.runtime.smoothing import Smoother
-from keras_mer.runtime.video import Source
+from keras_mer.runtime.spotting import Moment
+from keras_mer.runtime.ui import overlay
 
 _INK, _PAPER, _GRID = (60, 60, 60), (255, 255, 255), (228, 228, 228)
 _LEFT, _RIGHT, _PANEL, _PLOT = 60, 110, 300, 170

@@ -6,7 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_mer.data import build, clips, fingerprints, sources, stills, synthetic
+from keras_mer import synthetic
+from keras_mer.data import (
+    build,
+    clips,
+    fingerprints,
+    frame_sampling,
+    sources,
+)
 from keras_mer.data.audit import audit, drop_leaks
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError
@@ -165,9 +172,9 @@ def test_stills_are_the_frames_around_the_apex(casme2):
         assert (s.label, s.subject, s.clip) == (t.label, t.subject, t.clip)
         assert cv2.imread(str(manifest.root / s.path)) is not None
     with pytest.raises(UserError, match="stills: expected 1 frame of a clip or more, got -1"):
-        stills.explode(manifest, -1)
+        frame_sampling.explode(manifest, -1)
     video = Manifest((Sample("talk.avi", "happy"),), casme2, CLASSES)
-    (gone,) = stills.explode(video, 3)
+    (gone,) = frame_sampling.explode(video, 3)
     assert gone.split == "dropped" and gone.note.startswith("talk.avi: stills are taken from fold")
 
 
@@ -204,7 +211,7 @@ def test_the_nearest_neighbour_is_the_one_a_plain_loop_finds():
     )  # fmt: skip
     manifest = Manifest(samples, None, CLASSES)
     prints = fingerprints.Fingerprints([str(i) for i in range(40)], None, thumbnails)
-    mine, _ = stills.compare(manifest, prints)
+    mine, _ = frame_sampling.compare(manifest, prints)
     right = {c: [] for c in CLASSES}
     for i in range(25, 40):
         distances = [((thumbnails[i] - thumbnails[k]) ** 2).sum() for k in range(25)]

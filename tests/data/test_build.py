@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_mer import recipe as recipes
+from keras_mer.config import recipe as recipes
 from keras_mer.data.build import build, describe, load_sources, manifest_for
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError

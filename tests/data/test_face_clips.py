@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_mer.data import sources, synthetic
+from keras_mer import synthetic
+from keras_mer.data import sources
 from keras_mer.data.face_clips import load_faces
 from keras_mer.errors import UserError
 

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_mer.data import flow_dataset, sources, synthetic
+from keras_mer import synthetic
+from keras_mer.data import flow_dataset, sources
 from keras_mer.errors import UserError
 from tests.conftest import REPOSITORY
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
+from keras_mer.config.recipe import Augment
 from keras_mer.data import pipeline
-from keras_mer.recipe import Augment
 
 OFF = Augment(flip=False, shift=0, rotate=0, zoom=0)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_mer.data import synthetic
+from keras_mer import synthetic
 from keras_mer.errors import UserError
 from keras_mer.face import apex, prepare
 

@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_mer.data import synthetic
-from keras_mer.data.synthetic.face import BOX_HALF, BOX_MIDDLE, draw_face
-from keras_mer.data.synthetic.scene import Scene
-from keras_mer.data.synthetic.shape import contours
-from keras_mer.data.synthetic.units import action_units
+from keras_mer import synthetic
 from keras_mer.errors import UserError
-from keras_mer.face import motion, picture
+from keras_mer.face import flow_plot, motion
+from keras_mer.synthetic.face import BOX_HALF, BOX_MIDDLE, draw_face
+from keras_mer.synthetic.scene import Scene
+from keras_mer.synthetic.shape import contours
+from keras_mer.synthetic.units import action_units
 
 SIDE = 96
 Y, X = np.mgrid[:SIDE, :SIDE].astype(np.float32)
@@ -184,7 +184,7 @@ def test_magnified_motion_is_larger_and_still_skin_stays():
 
 def test_the_picture_of_a_clip():
     field = bump(0.5, 0.5, 2.0, 0)
-    made = picture.draw(texture(), texture(1), field, motion.strain(field), side=120)
+    made = flow_plot.draw(texture(), texture(1), field, motion.strain(field), side=120)
     assert made.shape == (120, 480, 3)
     assert made[60, 300].max() > 150 and made[10, 250].max() < 60  # flow in its tile's middle
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_mer.data import synthetic
+from keras_mer import synthetic
 from keras_mer.errors import UserError
 from keras_mer.face import prepare
 from keras_mer.face.align import EYES

@@ -6,7 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_mer import export, freezing
+from keras_mer.export import tflite
+from keras_mer.models import layer_freezing
 from keras_mer.runtime.interpreter import TFLiteModel
 
 
@@ -25,12 +26,12 @@ def outspoken(model: keras.Model, x: np.ndarray) -> keras.Model:
     """Shift and scale a model's last layer so that every logit varies by 1 around 0 over `x`."""
     # Deep networks that have learnt nothing are chaotic: every bend makes rounding larger. One
     # standard deviation up, most signals pass the activations unbent.
-    for layer in freezing.leaves(model):
+    for layer in layer_freezing.leaves(model):
         if isinstance(layer, keras.layers.BatchNormalization) and layer.center:
             layer.beta.assign(keras.ops.ones_like(layer.beta))
     # with foreign statistics, signals die out
-    freezing.settle(freezing.leaves(model), lambda: model(x, training=True))
-    last = next(layer for layer in freezing.leaves(model) if layer.name == "logits")
+    layer_freezing.settle(layer_freezing.leaves(model), lambda: model(x, training=True))
+    last = next(layer for layer in layer_freezing.leaves(model) if layer.name == "logits")
     logits = model.predict(x, verbose=0)
     mean, spread = logits.mean(0), logits.std(0)
     kernel, bias = last.get_weights()
@@ -62,8 +63,8 @@ def exported(model: keras.Model, x: np.ndarray, folder: Path) -> dict[str, Parit
     """
     expected = model.predict(x, verbose=0)
     x, found = x.astype(np.uint8), {}
-    with export.converter(model, x) as convert:
-        for variant in export.VARIANTS:
+    with tflite.converter(model, x) as convert:
+        for variant in tflite.VARIANTS:
             file = folder / f"{variant}.tflite"
             file.write_bytes(convert(variant))
             assert b"Flex" not in file.read_bytes()

@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mer import models, optimizers, schedules
+from keras_mer import models
 from keras_mer.errors import UserError
 from keras_mer.models import dino
 from keras_mer.models.features import at_size, features, logits
+from keras_mer.training import optimizers, schedules
 from tests.conftest import REPOSITORY
 from tests.test_losses import cross_by_hand, sinkhorn_by_hand
 

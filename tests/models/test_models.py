@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mer import export, freezing, models
+from keras_mer import models
 from keras_mer.errors import UserError
+from keras_mer.export import tflite
+from keras_mer.models import layer_freezing
 from keras_mer.runtime.interpreter import TFLiteModel
 from tests.models.answers import blotches, exported, outspoken
 
@@ -110,7 +112,7 @@ def test_learns_in_mixed_precision(name, policy, float32_policy):
     keras.config.set_dtype_policy(policy)
     model = small(name)
     if name == "transfer":
-        freezing.freeze(model, 2)  # as a rule; to trace a step of all its layers takes long
+        layer_freezing.freeze(model, 2)  # as a rule; to trace a step of all its layers takes long
     x, y = bands(model, 16)
     model.compile(
         keras.optimizers.Adam(0.01),
@@ -172,7 +174,7 @@ def test_one_convolution_is_three_streams_side_by_side():
 
 @pytest.mark.parametrize("name", ["flow", "flow_kernel"])
 def test_flow_models_see_a_mirrored_face_as_the_same_expression(name):
-    from keras_mer.data.clip_augment import mirror_flow
+    from keras_mer.data.transforms.clip import mirror_flow
 
     model = small(name)
     x = pixels(model)
@@ -195,7 +197,7 @@ def test_a_committee_is_one_model_of_mean_probabilities(tmp_path):
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again.predict(x, verbose=0), mean, atol=1e-6)
     file = tmp_path / "model.tflite"
-    file.write_bytes(export.convert(again, "float32", x.astype(np.uint8)))
+    file.write_bytes(tflite.convert(again, "float32", x.astype(np.uint8)))
     np.testing.assert_allclose(TFLiteModel(file).predict(x), mean, atol=1e-5)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from keras.src.utils import file_utils  # where keras.applications fetches its files
 
-from keras_mer import models, pretrained
+from keras_mer import models
 from keras_mer.errors import UserError
 from keras_mer.models.transfer import _preprocessed, backbones, make
+from keras_mer.training import pretrained
 from tests.models.answers import blotches, exported, outspoken
 
 TINY = {

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mer import optimizers, schedules
 from keras_mer.models import dino
 from keras_mer.models.distillation import Distillation
 from keras_mer.models.features import features
+from keras_mer.training import optimizers, schedules
 
 SIZE, CLASSES, BATCH, STEPS = 16, 3, 8, 3
 random = np.random.default_rng(0)

@@ -5,9 +5,9 @@ import pytest
 
 from keras_mer.face.detect import VIDEO_SIDE
 from keras_mer.runtime import Recogniser
-from keras_mer.runtime.grabber import Grabber
+from keras_mer.runtime.io.frame_reader import Grabber
+from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.pipeline import Pipeline
-from keras_mer.runtime.video import open_source
 from tests.face.drawing import scene
 
 

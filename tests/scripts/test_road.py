@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keras_mer import recipe as recipes
+from keras_mer.config import recipe as recipes
 from tests.commands import run, run_here
 from tests.conftest import tiny_recipe
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from keras_mer import emotions
+from keras_mer import labels
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError, nearest
 
@@ -77,12 +77,12 @@ def relabel(manifest: Manifest, classes: Iterable[str]) -> Manifest:
     classes = tuple(classes)
     samples = []
     for sample in manifest:
-        label = emotions.merged(sample.label, classes, sample.source) if sample.label else ""
+        label = labels.merged(sample.label, classes, sample.source) if sample.label else ""
         if sample.label and not label and sample.split != "dropped":
             note = f"{sample.label} is not in the vocabulary"
             sample = replace(sample, split="dropped", note=note)
         samples.append(replace(sample, label=label))
-    return Manifest(tuple(samples), manifest.root, emotions.vocabulary(classes))
+    return Manifest(tuple(samples), manifest.root, labels.vocabulary(classes))
 
 
 def merge(manifests: Iterable[Manifest], classes: Iterable[str]) -> Manifest:
@@ -106,4 +106,4 @@ def merge(manifests: Iterable[Manifest], classes: Iterable[str]) -> Manifest:
                     if value and not value.startswith(own_prefix):
                         changes[column] = own_prefix + value
             samples.append(replace(sample, **changes))
-    return Manifest(tuple(samples), root, emotions.vocabulary(classes))
+    return Manifest(tuple(samples), root, labels.vocabulary(classes))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_mer import emotions, images
+from keras_mer import images, labels
 from keras_mer.data import clips
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.data.spreadsheet import Row
@@ -139,7 +139,7 @@ def to_samples(
         path = folders.find(a.place, among)
         label, faults, remarks = "", [], []
         try:
-            label = emotions.canonical(a.word)
+            label = labels.canonical(a.word)
         except UserError as error:
             faults.append(str(error))
         times = _times(a, fixes, faults, remarks)

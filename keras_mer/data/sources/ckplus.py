@@ -12,7 +12,7 @@ import logging
 import re
 from pathlib import Path, PurePosixPath
 
-from keras_mer import emotions
+from keras_mer import labels as vocabularies
 from keras_mer.data import containers
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.data.sources import fer2013, folders
@@ -46,7 +46,7 @@ def load(path: Path, *, frames: int = 3, neutral: bool = True) -> Manifest:
             "ckextended.csv names no subjects: its split has the same people on both sides, and "
             "scores on it say little. CK+48 and the original tree name them."
         )
-        return fer2013.read_csv(*found, emotions.CKEXTENDED, HELP)
+        return fer2013.read_csv(*found, vocabularies.CKEXTENDED, HELP)
     names = containers.names(path)
     if any(name.endswith("_emotion.txt") for name in names):
         return _original(path, names, frames, neutral)
@@ -83,7 +83,7 @@ def _original(path: Path, names: list[str], frames: int, neutral: bool) -> Manif
         label, note = "", ""
         try:
             if clip in labels:
-                label = emotions.CKPLUS[round(float(texts[labels[clip]]))]
+                label = vocabularies.CKPLUS[round(float(texts[labels[clip]]))]
             else:
                 note = f"sequence {clip} has no emotion label"
         except (ValueError, IndexError):
@@ -98,7 +98,7 @@ def _original(path: Path, names: list[str], frames: int, neutral: bool) -> Manif
             chosen = ordered[1:][-frames:]
             samples.append(_sample(prefix + ordered[0], clip, "neutral"))
         samples += [_sample(prefix + name, clip, "" if note else label, note) for name in chosen]
-    classes = emotions.CKPLUS if neutral else emotions.CKPLUS[1:]
+    classes = vocabularies.CKPLUS if neutral else vocabularies.CKPLUS[1:]
     return Manifest(tuple(samples), path if path.is_dir() else path.parent, classes)
 
 

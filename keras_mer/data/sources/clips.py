@@ -6,7 +6,7 @@ A path leads to a folder of numbered frames or to a video file, relative to the 
 from dataclasses import replace
 from pathlib import Path
 
-from keras_mer import emotions
+from keras_mer import labels
 from keras_mer.data import clips as frames
 from keras_mer.data import spreadsheet
 from keras_mer.data.manifest import SPLITS, Manifest, Sample
@@ -66,7 +66,7 @@ def _sample(row: spreadsheet.Row, root: Path, fps: float) -> Sample:
     place = row["path"].replace("\\", "/").removeprefix("./").rstrip("/")
     label, faults, remarks = "", [], []
     try:
-        label = emotions.canonical(row["label"])
+        label = labels.canonical(row["label"])
     except UserError as error:
         faults.append(str(error))
     times = {name: number(row[name], name, faults) for name in ("onset", "apex", "offset")}

@@ -7,7 +7,7 @@ Training, PublicTest and PrivateTest become train, validation and test.
 from collections.abc import Iterator
 from pathlib import Path
 
-from keras_mer import emotions
+from keras_mer import labels
 from keras_mer.data import containers
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.data.sources import folders
@@ -32,7 +32,7 @@ def load(path: Path) -> Manifest:
     """
     found = find_csv(path, CSV_NAMES)
     if found is not None:
-        return read_csv(*found, emotions.FER2013, HELP)
+        return read_csv(*found, labels.FER2013, HELP)
     places = [path] if path.is_file() else [path, *_archives(path)]
     for place in places:
         manifest = folders.read(place, split_of=_split)

@@ -7,7 +7,7 @@ by. The rules below are those of the authors' own reader (github.com/microsoft/F
 from dataclasses import replace
 from pathlib import Path
 
-from keras_mer import emotions
+from keras_mer import labels as vocabularies
 from keras_mer.data import containers
 from keras_mer.data.manifest import Manifest, Sample, format_votes
 from keras_mer.data.sources import fer2013
@@ -50,7 +50,7 @@ def load(path: Path, *, mode: str = "majority", labels: str = "") -> Manifest:
             f"{path}: no fer2013.csv. FER+ is joined to FER2013 by the order of its csv's rows, "
             f"which the folder editions have lost: {HELP}"
         )
-    faces = fer2013.read_csv(*found, emotions.FER2013, HELP)
+    faces = fer2013.read_csv(*found, vocabularies.FER2013, HELP)
     file = Path(labels) if labels else _find_labels(path)
     rows = [values for _, _, values in containers.read_csv(file)]
     if len(rows) != len(faces):
@@ -62,7 +62,7 @@ def load(path: Path, *, mode: str = "majority", labels: str = "") -> Manifest:
         _relabel(sample, values, mode, f"{file.name} row {number}")
         for number, (sample, values) in enumerate(zip(faces, rows, strict=True))
     )
-    return Manifest(samples, faces.root, emotions.FERPLUS)
+    return Manifest(samples, faces.root, vocabularies.FERPLUS)
 
 
 def _find_labels(path: Path) -> Path:
@@ -73,13 +73,13 @@ def _find_labels(path: Path) -> Path:
 
 
 def _relabel(sample: Sample, values: dict[str, str], mode: str, where: str) -> Sample:
-    columns = {emotions.canonical(c) if emotions.is_emotion(c) else c: c for c in values}
+    columns = {vocabularies.canonical(c) if vocabularies.is_emotion(c) else c: c for c in values}
     columns |= {"NF": "nf"}
     try:
-        votes = {name: int(values[columns[name]]) for name in (*emotions.FERPLUS, *NO_EMOTION)}
+        votes = {name: int(values[columns[name]]) for name in (*vocabularies.FERPLUS, *NO_EMOTION)}
     except (KeyError, ValueError):
         raise UserError(
-            f"{where}: expected a count of votes for each of {', '.join(emotions.FERPLUS)}, "
+            f"{where}: expected a count of votes for each of {', '.join(vocabularies.FERPLUS)}, "
             f"unknown and NF; got {', '.join(f'{k}={v}' for k, v in values.items())}"
         ) from None
     usage = fer2013.USAGES.get(values.get("usage", "").strip().lower(), "")

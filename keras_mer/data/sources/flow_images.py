@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from keras_mer import emotions, images
+from keras_mer import images
+from keras_mer import labels as vocabularies
 from keras_mer.data import containers
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.data.sources.folders import in_order
@@ -57,7 +58,7 @@ def load(path: Path) -> Manifest:
             note = f"{name}: image without a row in {table.name}"
             samples.append(Sample(path=name, split="dropped", note=note))
     labels = {s.label for s in samples if s.label}
-    megc3 = emotions.VOCABULARIES["megc3"]
+    megc3 = vocabularies.VOCABULARIES["megc3"]
     return Manifest(tuple(samples), root, megc3 if labels <= set(megc3) else in_order(labels))
 
 
@@ -82,7 +83,7 @@ def _sample(values: dict[str, str], root: Path, where: str, seen: Counter) -> Sa
     path = file.replace("\\", "/").removeprefix("./")
     label, note = "", ""
     try:
-        label = emotions.canonical(word)
+        label = vocabularies.canonical(word)
     except UserError as error:
         note = f"{where}{error}"
     if not subject or not dataset:

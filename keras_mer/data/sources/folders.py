@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from keras_mer import emotions, images
+from keras_mer import images
+from keras_mer import labels as vocabularies
 from keras_mer.data import containers
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError
@@ -30,7 +31,7 @@ SPLIT_NAMES = {
 
 
 def load(path: Path, *, subject: str = "", clip: str = "") -> Manifest:
-    """A manifest from class folders, named in any of the words `keras_mer.emotions` knows.
+    """A manifest from class folders, named in any of the words `keras_mer.labels` knows.
 
     Args:
         path: the folder or archive.
@@ -89,7 +90,7 @@ def read(
 def in_order(labels: Iterable[str]) -> tuple[str, ...]:
     """The classes that occur, those of ``fer8`` first and in its order."""
     present = set(labels)
-    order = [*emotions.VOCABULARIES["fer8"], *sorted(present)]
+    order = [*vocabularies.VOCABULARIES["fer8"], *sorted(present)]
     return tuple(dict.fromkeys(c for c in order if c in present))
 
 
@@ -99,7 +100,7 @@ def _is_image(file: PurePosixPath) -> bool:
 
 def _label(place: Path, folder: PurePosixPath) -> str:
     try:
-        return emotions.canonical(folder.name)
+        return vocabularies.canonical(folder.name)
     except UserError as error:
         raise UserError(f"{place}{os.sep}{folder}: {error}") from None
 

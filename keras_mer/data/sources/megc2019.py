@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from keras_mer import emotions
+from keras_mer import labels
 from keras_mer.data import sources
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError
@@ -69,7 +69,7 @@ def load(
         _log.warning("megc2019: without %s, which is not in %s", " and ".join(missing), path)
     # one dataset alone gets the prefixes too, so that its subjects stay called the same
     named = [m.replace(_prefixed(s) for s in m) for m in found]
-    merged = sources.merge(named, emotions.VOCABULARIES["megc3"])
+    merged = sources.merge(named, labels.VOCABULARIES["megc3"])
     chosen = merged.replace(map(_chosen, merged))
     _compare(chosen)
     return chosen

@@ -1,4 +1,4 @@
-"""Faces drawn by `keras_mer.data.synthetic`: ``samples.csv`` (file, label, subject, intensity)."""
+"""Faces drawn by `keras_mer.synthetic`: ``samples.csv`` (file, label, subject, intensity)."""
 
 import csv
 import inspect
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from keras_mer import emotions
+from keras_mer import labels
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.data.sources.folders import in_order
 from keras_mer.errors import UserError, nearest
@@ -20,7 +20,7 @@ OPTIONS = "options.json"
 def load(path: Path, **options: Any) -> Manifest:
     """The synthetic dataset at `path`, drawn there first if the folder is missing or empty.
 
-    Options are those of `keras_mer.data.synthetic.write_samples`; they are kept beside the images.
+    Options are those of `keras_mer.synthetic.write_samples`; they are kept beside the images.
 
     Raises:
         UserError: for an unknown option, a folder of something else, or one that was drawn with
@@ -40,7 +40,7 @@ def load(path: Path, **options: Any) -> Manifest:
         samples = tuple(
             Sample(
                 path=row["file"],
-                label=emotions.canonical(row["label"]),
+                label=labels.canonical(row["label"]),
                 subject=row["subject"],
                 note=f"intensity {row['intensity']}",
             )
@@ -52,7 +52,7 @@ def load(path: Path, **options: Any) -> Manifest:
 
 
 def _draw(path: Path, options: dict[str, Any]) -> None:
-    from keras_mer.data.synthetic import write_samples
+    from keras_mer.synthetic import write_samples
 
     ours = {"folder", "progress", "overwrite"}
     known = [name for name in inspect.signature(write_samples).parameters if name not in ours]

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_mer import emotions
+from keras_mer import labels
 from keras_mer.data import loading
 
-CLASSES = emotions.VOCABULARIES["fer8"]
+CLASSES = labels.VOCABULARIES["fer8"]
 
 
 class Faces:
@@ -36,7 +36,7 @@ class Faces:
 
     def check(self, manifest, *, source: str) -> None:
         """What every source owes: canonical classes, relative paths that load, labels that fit."""
-        assert manifest.classes == emotions.vocabulary(manifest.classes)
+        assert manifest.classes == labels.vocabulary(manifest.classes)
         assert len({s.path for s in manifest}) == len(manifest)
         kept = manifest.where(lambda s: s.split != "dropped")
         assert len(kept) > 0

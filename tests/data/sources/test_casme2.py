@@ -4,7 +4,8 @@ import shutil
 import openpyxl
 import pytest
 
-from keras_mer.data import sources, synthetic
+from keras_mer import synthetic
+from keras_mer.data import sources
 from keras_mer.data.sources.casme2 import CORRECTIONS
 from keras_mer.errors import UserError
 from tests.data.sources.clip_checks import TINY, check_truth, copied, edit, notes

@@ -3,7 +3,8 @@ import shutil
 import openpyxl
 import pytest
 
-from keras_mer.data import sources, synthetic
+from keras_mer import synthetic
+from keras_mer.data import sources
 from keras_mer.errors import UserError
 from tests.data.sources.clip_checks import TINY, notes
 

@@ -2,8 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from keras_mer import synthetic
 from keras_mer.data import clips as frames
-from keras_mer.data import sources, synthetic
+from keras_mer.data import sources
 from keras_mer.errors import UserError
 from tests.data.sources.clip_checks import TINY
 

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_mer import emotions
+from keras_mer import labels
 from keras_mer.data import sources
 from keras_mer.data.manifest import parse_votes
 from keras_mer.data.sources.ferplus import distribution, majority
@@ -9,7 +9,7 @@ from keras_mer.errors import UserError
 HEADER = (
     "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
 )
-NAMES = (*emotions.FERPLUS, "unknown", "NF")
+NAMES = (*labels.FERPLUS, "unknown", "NF")
 
 
 def votes(*counts):
@@ -69,7 +69,7 @@ def write(tmp_path, faces, table, usages=None):
 @pytest.fixture
 def table():
     one = [(label, votes(*(10 if i == k else 0 for i in range(10)))) for k, label in
-           enumerate(emotions.FERPLUS)]  # fmt: skip
+           enumerate(labels.FERPLUS)]  # fmt: skip
     return [(label, list(v.values())) for label, v in one] + [
         ("sad", [2, 0, 0, 6, 0, 2, 0, 0, 0, 0]),
         ("sad", [0, 0, 0, 0, 0, 0, 0, 0, 0, 10]),
@@ -81,7 +81,7 @@ def test_majority_labels_follow_the_pictures(tmp_path, faces, table):
     write(tmp_path, faces, table)
     manifest = sources.load("ferplus", tmp_path)
     faces.check(manifest, source="ferplus")
-    assert [s.label for s in manifest] == [*emotions.FERPLUS, "sad", "", ""]
+    assert [s.label for s in manifest] == [*labels.FERPLUS, "sad", "", ""]
     assert [s.note for s in manifest][-2:] == [
         "FER+: most votes say NF",
         "FER+: no majority among the votes",
@@ -95,8 +95,8 @@ def test_votes_become_soft_labels(tmp_path, faces, table):
     assert parse_votes(manifest.samples[8].votes) == {"sad": 6, "neutral": 2, "disgust": 2}
     kept = manifest.where(lambda s: s.split != "dropped")
     target = kept.targets()[8]
-    assert target[emotions.FERPLUS.index("sad")] == pytest.approx(0.6)
-    assert target[emotions.FERPLUS.index("disgust")] == pytest.approx(0.2)
+    assert target[labels.FERPLUS.index("sad")] == pytest.approx(0.6)
+    assert target[labels.FERPLUS.index("disgust")] == pytest.approx(0.2)
     assert kept.targets()[9].max() == pytest.approx(0.5)
 
 

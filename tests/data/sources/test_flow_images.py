@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_mer import emotions
+from keras_mer import labels
 from keras_mer.data import build, sources
 from keras_mer.errors import UserError
 from tests.conftest import REAL_DATA
@@ -35,7 +35,7 @@ def test_rows_become_clips_of_their_own_dataset(folder):
     )
     for place in (path, path / "samples.csv"):
         manifest = sources.load("flow-images", place)
-        assert manifest.classes == emotions.VOCABULARIES["megc3"]
+        assert manifest.classes == labels.VOCABULARIES["megc3"]
         assert [(s.path, s.source, s.subject, s.clip, s.label) for s in manifest] == [
             ("images/a.png", "casme2", "casme2:sub01", "casme2:EP02_01f", "positive"),
             ("images/b.png", "smic", "smic:s01", "smic:s01_ne_01", "negative"),

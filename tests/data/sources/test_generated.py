@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from keras_mer import emotions
-from keras_mer.data import loading, sources, synthetic
+from keras_mer import labels, synthetic
+from keras_mer.data import loading, sources
 
 COUNT, SUBJECTS = 105, 10
 
@@ -50,7 +50,7 @@ def test_ck48_and_ckextended(tmp_path):
     assert len(manifest.counts("subject")) == SUBJECTS
     synthetic.write_ckextended_csv(tmp_path / "ckextended.csv", 80, SUBJECTS)
     table = sources.load("ckplus", tmp_path / "ckextended.csv")
-    assert set(table.counts("label")) == set(emotions.CKEXTENDED)
+    assert set(table.counts("label")) == set(labels.CKEXTENDED)
     assert loading.load_images(table, 48, 48, 1).std() > 10
 
 
@@ -68,8 +68,8 @@ def test_original_ckplus(tmp_path):
 def test_samples_are_drawn_on_demand(tmp_path, colour):
     options = {"count": 35, "subjects": 5, "size": 32, "colour": colour}
     manifest = sources.load("synthetic", tmp_path / "faces", **options)
-    assert manifest.classes == emotions.FER2013
-    assert manifest.counts("label") == dict.fromkeys(emotions.FER2013, 5)
+    assert manifest.classes == labels.FER2013
+    assert manifest.counts("label") == dict.fromkeys(labels.FER2013, 5)
     assert len(manifest.counts("subject")) == 5
     assert loading.load_images(manifest, 32, 32, 3).shape == (35, 32, 32, 3)
     assert sources.load("synthetic", tmp_path / "faces", **options) == manifest

@@ -1,6 +1,7 @@
 import pytest
 
-from keras_mer.data import build, sources, synthetic
+from keras_mer import synthetic
+from keras_mer.data import build, sources
 from keras_mer.errors import UserError
 from tests.data.sources.clip_checks import TINY, edit
 

@@ -1,15 +1,15 @@
 import pytest
 
-from keras_mer import emotions, images
+from keras_mer import images, labels
 from keras_mer.data import sources
 
-ORDER = emotions.VOCABULARIES["fer8"]
+ORDER = labels.VOCABULARIES["fer8"]
 
 
 @pytest.fixture
 def two(tmp_path, faces):
     """Faces of seven classes without subjects, and CK+48 with contempt and without neutral."""
-    for label in emotions.FER2013:
+    for label in labels.FER2013:
         faces.save(tmp_path / "fer" / "train" / label / "Training_1.png", label)
     for label in (c for c in ORDER if c != "neutral"):
         faces.save(tmp_path / "ck" / "inner" / label / "S005_001_00000011.png", label)
@@ -19,7 +19,7 @@ def two(tmp_path, faces):
     ]
 
 
-@pytest.mark.parametrize("classes", [ORDER, tuple(reversed(ORDER)), emotions.FER2013])
+@pytest.mark.parametrize("classes", [ORDER, tuple(reversed(ORDER)), labels.FER2013])
 def test_classes_meet_by_name_whatever_their_order(tmp_path, faces, two, classes):
     merged = sources.merge(two, classes)
     assert merged.classes == classes

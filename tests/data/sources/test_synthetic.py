@@ -22,9 +22,9 @@ def drawn(monkeypatch, faces):
             lines.append(f"images/{i}.png,{label},p{i // 2},0.8")
         (folder / "samples.csv").write_text("\n".join(lines) + "\n")
 
-    module = types.ModuleType("keras_mer.data.synthetic")
+    module = types.ModuleType("keras_mer.synthetic")
     module.write_samples = write_samples
-    monkeypatch.setitem(sys.modules, "keras_mer.data.synthetic", module)
+    monkeypatch.setitem(sys.modules, "keras_mer.synthetic", module)
     return calls
 
 

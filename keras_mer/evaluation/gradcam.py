@@ -1,0 +1,260 @@
+"""Where a model looks: Grad-CAM heat maps, single or as the mean of an expression."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+from keras_mer.errors import UserError, nearest
+from keras_mer.evaluation.report import save_figure
+from keras_mer.models import layer_freezing
+
+#: The smallest side of a feature map that is looked at when the layer is not named: below, a map
+#: cannot tell the mouth from the cheeks, and above, it shows edges instead of what decides.
+SIDE = 5
+
+_RED_BLUE = plt.get_cmap("RdBu_r")
+
+
+def grad_cam(
+    model: keras.Model,
+    images: np.ndarray,
+    classes: Sequence[int] | None = None,
+    *,
+    layer: str | None = None,
+    pooled: bool = False,
+    batch: int = 32,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Grad-CAM (Selvaraju et al. 2017): the places whose activation speaks for a class.
+
+    A feature map is weighed with the gradient of the class's logit, summed over channels, cut off
+    below 0 and enlarged to the input. The gradient is taken place by place (HiResCAM, Draelos and
+    Carin 2020). The first paper averages it over the map, which is the same for a network that
+    ends in a global average, and misleads for one that knows places, like `models.cnn`.
+
+    Args:
+        model: float32, raw pixels -> probabilities or logits. Nested models are looked into; a
+            committee's map is the mean of its members', and where a model also looks at the
+            mirrored face, the map is the face's own.
+        images: uint8 or float (samples, height, width, channels), or clips with frames after the
+            samples: each frame gets its own map.
+        classes: the class to explain, per sample; None takes the predicted one.
+        layer: name of the layer whose output is the feature map; None takes `feature_layer`.
+        pooled: average gradients over the map, as the first paper does.
+        batch: samples at a time.
+
+    Returns:
+        Maps, float32 (samples, height, width), or (samples, frames, height, width), each 0..1 by
+        its own highest value (all 0 where nothing speaks for the class); and the probabilities,
+        float32 (samples, classes).
+
+    Raises:
+        UserError: for an unknown layer, or one that is no feature map.
+    """
+    if model.name == "committee":
+        return _of_committee(model, images, classes, layer=layer, pooled=pooled, batch=batch)
+    found = feature_layer(model) if layer is None else _named(model, layer)
+    logits = next((x for x in layer_freezing.leaves(model) if x.name == "logits"), None)
+    maps, probabilities = [], []
+    for start in range(0, len(images), batch):
+        x = np.asarray(images[start : start + batch], np.float32)
+        with tf.GradientTape() as tape, _heard(found, tape) as features:
+            with _heard(logits, tape) as scores:
+                out = model(x, training=False)
+            score = scores[-1] if scores else tf.math.log(out + 1e-12)
+            # A model that looks at the mirrored face, too, means over both.
+            score = tf.reduce_mean(tf.reshape(score, (len(x), -1, score.shape[-1])), 1)
+            wanted = np.argmax(out, -1) if classes is None else classes[start : start + batch]
+            # Against the mean of all: what every logit gains changes no probability.
+            score -= tf.reduce_mean(score, 1, keepdims=True)
+            chosen = tf.reduce_sum(tf.gather(score, np.asarray(wanted), axis=1, batch_dims=1))
+        if len(features) != 1 or features[0].shape.rank not in (4, 5):
+            raise UserError(f"layer '{found.name}' gives no feature map (batch, h, w, channels)")
+        gradient = tape.gradient(chosen, features[0])
+        gradient = np.zeros_like(features[0]) if gradient is None else gradient.numpy()
+        maps.append(_map(features[0].numpy(), gradient, x.shape, pooled))
+        probabilities.append(tf.nn.softmax(score).numpy())
+    return np.concatenate(maps), np.concatenate(probabilities)
+
+
+def _of_committee(model: keras.Model, images: np.ndarray, classes, **options):
+    members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    if classes is None:
+        batch = options["batch"]
+        classes = model.predict(np.asarray(images, np.float32), batch, verbose=0).argmax(-1)
+    found = [grad_cam(member, images, classes, **options) for member in members]
+    maps, probabilities = (np.mean(values, axis=0) for values in zip(*found, strict=True))
+    return maps / np.maximum(maps.max((-2, -1), keepdims=True), 1e-12), probabilities
+
+
+@contextlib.contextmanager
+def _heard(layer: keras.layers.Layer | None, tape: tf.GradientTape) -> Iterator[list]:
+    """What a layer gives while the model runs eagerly, watched by the tape, however deep it is."""
+    heard: list = []
+    if layer is None:
+        yield heard
+        return
+    call = layer.call
+
+    def listening(*args, **kwargs):
+        out = call(*args, **kwargs)
+        tape.watch(out)
+        heard.append(out)
+        return out
+
+    layer.call = listening
+    try:
+        yield heard
+    finally:
+        layer.call = call
+
+
+def _map(feature: np.ndarray, gradient: np.ndarray, shape: tuple, pooled: bool) -> np.ndarray:
+    if pooled:
+        gradient = gradient.mean((-3, -2), keepdims=True)
+    found = np.maximum((feature * gradient).sum(-1), 0)
+    height, width = shape[-3:-1]
+    flat = found.reshape(-1, *found.shape[-2:])
+    flat = np.stack([cv2.resize(one, (width, height)) for one in flat.astype(np.float32)])
+    # Frames may stand in the batch, as recurrent models fold them.
+    found = flat.reshape(shape[0], -1, height, width)
+    found = found / np.maximum(found.max((-2, -1), keepdims=True), 1e-12)
+    return found if len(shape) == 5 else found[:, 0]
+
+
+def feature_layer(model: keras.Model) -> keras.layers.Layer:
+    """The last layer whose feature map is at least `SIDE` wide, or the last with the widest map.
+
+    Raises:
+        UserError: when no layer gives a map.
+    """
+    sides = [(layer, _side(layer)) for layer in layer_freezing.leaves(model)]
+    sides = [(layer, side) for layer, side in sides if side > 1]
+    if not sides:
+        raise UserError(f"{model.name} has no feature map that Grad-CAM could show")
+    limit = min(SIDE, max(side for _, side in sides))
+    return [layer for layer, side in sides if side >= limit][-1]
+
+
+def _side(layer: keras.layers.Layer) -> int:
+    """Side of what the layer gives, (batch, side, side, channels); 0 where it is no such map."""
+    if isinstance(layer, keras.layers.InputLayer):
+        return 0
+    try:
+        shape = layer.output.shape
+    except (AttributeError, ValueError):
+        return 0
+    return min(shape[-3:-1]) if len(shape) in (4, 5) and None not in shape[-3:-1] else 0
+
+
+def _named(model: keras.Model, name: str) -> keras.layers.Layer:
+    known = {layer.name: layer for layer in layer_freezing.leaves(model)}
+    if name not in known:
+        maps = [n for n, layer in known.items() if _side(layer) > 1]
+        raise UserError(
+            f"no layer '{name}' in {model.name}{nearest(name, maps)}; the last feature maps are "
+            f"{', '.join(maps[-6:])}"
+        )
+    return known[name]
+
+
+def randomised(model: keras.Model, seed: int = 0) -> keras.Model:
+    """The same network with new random weights: its maps must differ (Adebayo et al. 2018)."""
+    keras.utils.set_random_seed(seed)
+    return keras.models.clone_model(model)
+
+
+def mean_maps(
+    model: keras.Model, images: np.ndarray, labels: np.ndarray, **options
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mean map of each class's samples, for their true class.
+
+    Args:
+        model, options: as for `grad_cam`.
+        images: uint8 (samples, height, width, channels), or clips with frames after the samples.
+        labels: class indices, (samples,).
+
+    Returns:
+        Maps, float32 (classes, height, width), and mean images, float32 (classes, height, width,
+        channels), of clips for each frame; zeros for a class without a sample.
+    """
+    maps, _ = grad_cam(model, images, labels, **options)
+    count = model.output_shape[-1]
+    share = (labels == np.arange(count)[:, None]).astype(np.float32)
+    share /= np.maximum(share.sum(1, keepdims=True), 1)
+    return np.tensordot(share, maps, 1), np.tensordot(share, np.asarray(images, np.float32), 1)
+
+
+def contrast(means: np.ndarray) -> np.ndarray:
+    """Where each class's mean map is warmer (above 0) or colder than the classes' mean.
+
+    Mean maps of one network resemble each other: what sees most of the face peaks in its middle,
+    whatever the class. Their differences show what tells the classes apart.
+
+    Args:
+        means: as from `mean_maps`, (classes, height, width).
+
+    Returns:
+        float32 of that shape: differences of the maps, each as shares of its sum, in units of the
+        largest one, -1..1. A class without a map stays 0 and does not count.
+    """
+    sums = means.sum((1, 2), keepdims=True)
+    shares = means / np.maximum(sums, 1e-12)
+    there = sums > 0
+    found = np.where(there, shares - shares.sum(0) / max(there.sum(), 1), 0)
+    return (found / max(np.abs(found).max(), 1e-12)).astype(np.float32)
+
+
+def overlay(image: np.ndarray, heat: np.ndarray, strength: float = 0.5) -> np.ndarray:
+    """Lay a heat map over a face.
+
+    Args:
+        image: (height, width, 1 or 3), 0..255; 3 channels are RGB.
+        heat: (height, width), 0..1; below 0, down to -1, it is blue, and above 0 then red.
+        strength: of the colour where the map is 1.
+
+    Returns:
+        uint8 (height, width, 3), RGB.
+    """
+    grey = np.broadcast_to(np.asarray(image, np.float32), (*heat.shape, 3))
+    colours = plt.get_cmap("inferno")(heat) if heat.min() >= 0 else _RED_BLUE(0.5 + heat / 2)
+    colour = 255 * colours[..., :3]
+    share = strength * np.abs(heat[..., None]) ** 0.5
+    return (grey * (1 - share) + colour * share).clip(0, 255).astype(np.uint8)
+
+
+def draw_grid(
+    rows: Sequence[tuple[str, Sequence[tuple[np.ndarray, np.ndarray, str]]]],
+    path: str | os.PathLike,
+    title: str,
+) -> None:
+    """Draw a grid of faces, each with its map over it: a row a class.
+
+    Args:
+        rows: name and cells; a cell is (image, map, caption).
+        path: PNG to write.
+        title: above all.
+    """
+    columns = max(len(cells) for _, cells in rows)
+    figure, axes = plt.subplots(
+        len(rows), 2 * columns, figsize=(2.3 * columns + 1, 1.35 * len(rows) + 0.6),
+        squeeze=False, layout="constrained",
+    )  # fmt: skip
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    for line, (name, cells) in zip(axes, rows, strict=True):
+        line[0].set_ylabel(name)
+        for at, (image, heat, caption) in enumerate(cells):
+            blank = np.zeros(heat.shape)
+            line[2 * at].imshow(overlay(image, blank))
+            line[2 * at + 1].imshow(overlay(image, heat))
+            line[2 * at + 1].set_title(caption, fontsize=8)
+    figure.suptitle(title)
+    save_figure(figure, Path(path))

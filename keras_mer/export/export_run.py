@@ -1,0 +1,110 @@
+"""Export a run as it stands: its model, its data for calibration and parity, its scores."""
+
+import json
+from pathlib import Path
+
+from keras_mer import models
+from keras_mer.config.recipe import Recipe
+from keras_mer.cross_validation import runner
+from keras_mer.data import loading
+from keras_mer.data.manifest import Manifest
+from keras_mer.errors import UserError
+from keras_mer.evaluation import evaluate
+from keras_mer.export import tflite
+from keras_mer.models import saving
+from keras_mer.progress import track
+from keras_mer.training import run_folder
+
+
+def publish(
+    run: str | Path,
+    out: str | Path | None = None,
+    *,
+    variants: tuple[str, ...] = tflite.VARIANTS,
+    allow_loss: bool = False,
+) -> dict:
+    """Export a run folder's model, measured on its validation part; see `export.export`.
+
+    A model that learnt all clips (`protocol.final`) has none: it is held against Keras on the
+    clips that it learnt, and the card says so.
+
+    Args:
+        run: the folder that training left, or `make loso` with ``--final``.
+        out: folder to write; ``saved_models/<recipe's name>`` by default.
+        variants, allow_loss: as `export.export`.
+
+    Returns:
+        The card.
+
+    Raises:
+        UserError: for a folder that holds no model (that of `make loso` holds scores of folds), and
+            as `export.export`.
+    """
+    run = Path(run)
+    recipe, manifest = run_folder.load_run(run)
+    if (run / "folds").is_dir():
+        raise UserError(
+            f"{run} holds the scores of folds, no model: make loso RECIPE={recipe.name} "
+            f"ARGS=--final learns one from all clips, into runs/{recipe.name}"
+        )
+    model = saving.load_model(run, manifest.classes)
+    task = models.kind(recipe.model.get("name", "cnn"))
+    split = "validation" if manifest.counts("split")["validation"] else "train"
+
+    def images(split):
+        part = manifest.part(split)
+        if task == "clip":
+            return runner.load_inputs(recipe, part, cache="data/cache"), part.labels()
+        shape = model.input_shape[1:]
+        return loading.load_images(part, *shape, cache="data/cache", progress=track), part.labels()
+
+    validation, labels = images(split)
+    return tflite.export(
+        model,
+        out or Path("saved_models") / recipe.name,
+        name=recipe.name,
+        classes=manifest.classes,
+        calibration=tflite.calibration_samples(*images("train")),
+        images=validation,
+        labels=labels,
+        expected=evaluate.predict(model, validation),
+        about=_about(run, recipe, manifest),
+        task=task,
+        split=split,
+        variants=variants,
+        allow_loss=allow_loss,
+    )
+
+
+def _about(run: Path, recipe: Recipe, manifest: Manifest) -> dict:
+    """What the card says of where the model comes from."""
+    read = {
+        p.parent.name.removeprefix("evaluation-"): json.loads(p.read_text())
+        for p in sorted(run.glob("evaluation-*/metrics.json"))
+    }
+    scored = run.with_name(f"{run.name}-{recipe.protocol.kind}") / "metrics.json"
+    summary = run / "summary.json"
+    keep = ("samples", "accuracy", "macro_f1", "uar", "calibration_error")
+    return {
+        "scores": {
+            split: {"interval": found["interval"]}
+            | {
+                view: {name: found[view][name] for name in keep}
+                for view in ("whole", "without_duplicates", "whole_flip")
+                if view in found
+            }
+            for split, found in read.items()
+        }
+        | (_of_folds(scored) if scored.is_file() else {}),
+        "training": {
+            "recipe": recipe.to_dict(),
+            "samples": {split: count for split, count in manifest.counts("split").items()},
+            "summary": json.loads(summary.read_text()) if summary.is_file() else {},
+        },
+    }
+
+
+def _of_folds(file: Path) -> dict:
+    """The score of the way of learning, where people were left out; the model itself has none."""
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return {file.parent.name: {name: found["whole"][name] for name in ("clips", "macro_f1", "uar")}}

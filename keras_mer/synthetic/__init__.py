@@ -1,0 +1,47 @@
+"""Faces drawn from facial action units: pictures, photographs and clips, with the truth known."""
+
+from keras_mer.synthetic.clip import Clip, draw_clip, profile
+from keras_mer.synthetic.clip_layouts import write_casme2, write_samm, write_smic
+from keras_mer.synthetic.cohn_kanade import write_ck48, write_ckplus
+from keras_mer.synthetic.face import draw_expression, draw_face, draw_sheet
+from keras_mer.synthetic.identity import HAIR_STYLES, Identity, make_identity
+from keras_mer.synthetic.layouts import (
+    write_ckextended_csv,
+    write_fer2013_csv,
+    write_fer2013_folders,
+    write_ferplus_csv,
+    write_samples,
+)
+from keras_mer.synthetic.numbering import ACTION_UNITS
+from keras_mer.synthetic.photo import Photo, draw_photo
+from keras_mer.synthetic.scene import Scene
+from keras_mer.synthetic.units import PROTOTYPES, action_units, vector
+
+__all__ = [
+    "ACTION_UNITS",
+    "HAIR_STYLES",
+    "PROTOTYPES",
+    "Clip",
+    "Identity",
+    "Photo",
+    "Scene",
+    "action_units",
+    "draw_clip",
+    "draw_expression",
+    "draw_face",
+    "draw_photo",
+    "draw_sheet",
+    "make_identity",
+    "profile",
+    "vector",
+    "write_casme2",
+    "write_ck48",
+    "write_ckextended_csv",
+    "write_ckplus",
+    "write_fer2013_csv",
+    "write_fer2013_folders",
+    "write_ferplus_csv",
+    "write_samm",
+    "write_samples",
+    "write_smic",
+]

@@ -1,0 +1,159 @@
+"""Clips of micro-expressions: a face at rest, a brief slight movement, and rest again."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from keras_mer.errors import UserError
+from keras_mer.synthetic.face import draw_face
+from keras_mer.synthetic.identity import Identity, make_identity
+from keras_mer.synthetic.scene import Scene
+from keras_mer.synthetic.units import action_units, check_expression, check_intensity
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A drawn clip and the truth about it.
+
+    Attributes:
+        frames: uint8 (T, H, W, 3), BGR.
+        fps: frames a second.
+        onset, apex, offset: frame numbers, counted from 0: the last frame at rest, the peak, the
+            first frame at rest again.
+        profile: float64 (T,), 0 at rest to 1 at the apex.
+        expression: canonical name. intensity: at the apex, as a fraction of the full expression.
+        subject: the person's name.
+        units: float64 (T, 2, AUs), the AUs drawn in each frame.
+    """
+
+    frames: np.ndarray
+    fps: float
+    onset: int
+    apex: int
+    offset: int
+    profile: np.ndarray
+    expression: str
+    intensity: float
+    subject: str
+    units: np.ndarray
+
+
+def profile(frames: int, onset: int, apex: int, offset: int) -> np.ndarray:
+    """Strength of a movement over time: half a cosine up to the apex, half a cosine down.
+
+    Args:
+        frames: how many. onset, apex, offset: frame numbers, 0 <= onset < apex <= offset < frames.
+
+    Returns:
+        float64 (frames,): 0 up to the onset, 1 at the apex and only there, 0 from the offset on
+        (after it, when the apex is the offset).
+
+    Raises:
+        UserError: for frame numbers out of order.
+    """
+    if not 0 <= onset < apex <= offset < frames:
+        raise UserError(
+            f"expected 0 <= onset < apex <= offset < frames, "
+            f"got onset {onset}, apex {apex}, offset {offset}, frames {frames}"
+        )
+    t = np.arange(frames, dtype=float)
+    rise = np.clip((t - onset) / (apex - onset), 0, 1)
+    fall = np.clip((t - apex) / max(offset - apex, 1), 0, 1)
+    return (0.5 - 0.5 * np.cos(np.pi * rise)) * (0.5 + 0.5 * np.cos(np.pi * fall))
+
+
+def draw_clip(
+    subject: int | Identity,
+    expression: str,
+    intensity: float = 0.3,
+    onset: int = 10,
+    apex: int = 30,
+    offset: int = 60,
+    frames: int = 70,
+    fps: float = 200.0,
+    size: int = 96,
+    margin: float = 0.1,
+    drift: float = 0.01,
+    flicker: float = 0.01,
+    noise: float = 1.5,
+    variation: float = 0.5,
+    seed: int = 0,
+    index: int = 0,
+) -> Clip:
+    """Draw a clip of one micro-expression. A micro-expression lasts 0.04 to 0.5 s.
+
+    Args:
+        subject: a person, or the number of one of the population `seed` (`make_identity`).
+        expression: one of `PROTOTYPES` (EMFACS action units, see `units`).
+        intensity: at the apex, a fraction of the full expression, 0 to 1.
+        onset, apex, offset, frames: frame numbers from 0, and how many; see `profile`.
+        fps: frames a second; it sets how fast drift and flicker go.
+        size, margin: as `draw_face`.
+        drift: how far the head wanders, standard deviation in face units (half a face's width);
+            it turns by half as many radians.
+        flicker: change of the light, standard deviation as a fraction of it.
+        noise: of the camera, standard deviation in grey levels, anew in each frame.
+        variation: how far the clip's pose, light and background are from plain (`Scene.random`).
+        seed, index: the same pair gives the same clip, whatever was drawn before.
+
+    Returns:
+        Clip: its `frames` are uint8 (frames, size, size, 3), BGR.
+
+    Raises:
+        UserError: for an unknown expression, frame numbers out of order or a value out of range.
+    """
+    expression = check_expression(expression)
+    intensity = check_intensity(intensity)
+    strength = profile(frames, onset, apex, offset)
+    for name, value in (
+        ("fps", fps - 1e-9),
+        ("drift", drift),
+        ("flicker", flicker),
+        ("noise", noise),
+    ):
+        if not value >= 0:
+            raise UserError(f"{name} must not be negative (fps above 0), got {value:g}")
+    if seed < 0 or index < 0:
+        raise UserError(f"seed and index must be >= 0, got {seed} and {index}")
+    who = subject if isinstance(subject, Identity) else make_identity(seed, subject)
+    rng = np.random.default_rng([seed, index, 0xC119])
+    rest = action_units("neutral", 0, who)
+    rest = rest * np.exp(0.2 * rng.standard_normal(rest.shape[1]))
+    moved = np.clip(action_units(expression, intensity, who, rng, jitter=0.12), rest, None)
+    still = np.array([name == 0 for name in _shown(expression)])
+    moved[:, still] = rest[:, still]  # only the expression's own units move
+    units = rest + strength[:, None, None] * (moved - rest)
+    scene = replace(Scene.random(rng, variation), noise=noise)
+    time = np.arange(frames) / fps
+    wander = _wander(rng, time, 4)
+    # mains light beats slowly against the shutter; a little of it is random
+    beat = np.sin(2 * np.pi * rng.uniform(2, 8) * time + rng.uniform(0, 6.3))
+    light = 1 + flicker * (beat + 0.4 * rng.standard_normal(frames))
+    first = scene.seed[0]
+    pictures = np.empty((frames, size, size, 3), np.uint8)
+    for k in range(frames):
+        now = replace(
+            scene,
+            dx=scene.dx + drift * wander[0, k],
+            dy=scene.dy + drift * wander[1, k],
+            roll=scene.roll + 0.5 * drift * wander[2, k],
+            yaw=scene.yaw + 0.5 * drift * wander[3, k],
+            gain=scene.gain * light[k],
+            seed=(first, k),
+        )
+        pictures[k] = draw_face(who, units[k], now, size, margin)
+    return Clip(
+        pictures, fps, onset, apex, offset, strength, expression, intensity, who.name, units
+    )
+
+
+def _shown(expression: str) -> np.ndarray:
+    return action_units(expression, 1.0).sum(0)
+
+
+def _wander(rng, time: np.ndarray, ways: int) -> np.ndarray:
+    """Slow smooth motion, 0 in the first frame: (ways, frames), about 1 in size."""
+    speed = rng.uniform(0.2, 1.6, (ways, 3, 1))
+    start = rng.uniform(0, 2 * np.pi, (ways, 3, 1))
+    waves = np.sin(2 * np.pi * speed * time + start)
+    return (waves - waves[..., :1]).sum(1) / np.sqrt(3)

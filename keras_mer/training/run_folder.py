@@ -1,0 +1,52 @@
+"""A run folder: the recipe and the manifest of one training run."""
+
+from pathlib import Path
+
+from keras_mer.config import recipe as recipes
+from keras_mer.config.recipe import Recipe
+from keras_mer.data.manifest import Manifest
+from keras_mer.errors import UserError
+
+
+def claim(folder: Path, recipe: Recipe) -> None:
+    """Make `folder` the run of `recipe`, or check that it is.
+
+    Raises:
+        UserError: naming a key that differs, when it is the run of another recipe.
+    """
+    file = folder / "recipe.yaml"
+    if not file.is_file():
+        recipe.write(file)
+        return
+    # Through the schema, so that a key added since then counts as its default.
+    saved = _flatten(recipes.load(file).to_dict())
+    wanted = _flatten(recipe.to_dict())
+    for key in sorted(saved.keys() | wanted.keys()):
+        if saved.get(key) != wanted.get(key):
+            raise UserError(
+                f"{folder} holds a run with {key} = {saved.get(key)}, not {wanted.get(key)}; "
+                "train into another folder (RUN=...), or remove this one"
+            )
+
+
+def _flatten(values: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in values.items():
+        flat |= (
+            _flatten(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else {prefix + key: list(value) if isinstance(value, tuple) else value}
+        )
+    return flat
+
+
+def load_run(folder: str | Path) -> tuple[Recipe, Manifest]:
+    """The recipe and the manifest of a run folder.
+
+    Raises:
+        UserError: when it is no run.
+    """
+    folder = Path(folder)
+    if not (folder / "recipe.yaml").is_file():
+        raise UserError(f"no run at {folder} (no recipe.yaml); make one with: make train")
+    return recipes.load(folder / "recipe.yaml"), Manifest.read(folder / "manifest.csv")

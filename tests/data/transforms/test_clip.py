@@ -1,0 +1,83 @@
+"""All frames of a clip change alike, and a mirrored face moves the other way."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from keras_mer.config.recipe import Augment
+from keras_mer.data.transforms import clip
+from keras_mer.errors import UserError
+
+
+def apply(layers, x):
+    for layer in layers:
+        x = layer(x, training=True)
+    return np.asarray(x)
+
+
+def test_every_frame_of_a_clip_gets_the_same_change_and_every_clip_its_own():
+    random = np.random.default_rng(0)
+    face = random.uniform(60, 190, (16, 16, 1)).astype(np.float32)
+    clips = np.tile(face, (6, 4, 1, 1, 1))
+    config = Augment(flip=True, shift=0.2, rotate=20, zoom=0.2, brightness=0.1, contrast=0.2)
+    out = apply(clip.clip_layers(config, "clip", seed=1), clips)
+    assert out.shape == clips.shape
+    for frame in range(1, 4):
+        np.testing.assert_allclose(out[:, frame], out[:, 0], atol=1e-3)
+    assert all(np.abs(out[i, 0] - out[j, 0]).max() > 5 for i in range(6) for j in range(i))
+
+
+def test_frames_that_differ_keep_their_order_and_channels():
+    clips = np.zeros((2, 3, 8, 8, 2), np.float32)
+    for frame in range(3):
+        for channel in range(2):
+            clips[:, frame, :, :, channel] = 10 * frame + channel
+    out = apply(clip.clip_layers(Augment(shift=0.3), "clip"), clips)
+    np.testing.assert_allclose(out, clips, atol=1e-4)
+
+
+def test_a_mirrored_flow_image_is_the_flow_of_the_mirrored_face():
+    """Against the flow that OpenCV finds between the mirrored frames."""
+    random = np.random.default_rng(3)
+    before = cv2.GaussianBlur(random.integers(0, 256, (64, 64)).astype(np.uint8), (0, 0), 3)
+    y, x = np.mgrid[:64, :64].astype(np.float32)
+    push = 2.5 * np.exp(-((x - 20) ** 2 + (y - 30) ** 2) / 120)
+    after = cv2.remap(before, x - push, y - push / 2, cv2.INTER_LINEAR)
+
+    def image(a, b):
+        uv = cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 15, 5, 7, 1.5, 0)
+        low, high = uv.min((0, 1)), uv.max((0, 1))
+        uv = 255 * (uv - low) / (high - low)
+        return np.concatenate([uv, np.zeros_like(uv[..., :1])], -1)
+
+    mirrored = image(before[:, ::-1].copy(), after[:, ::-1].copy())
+    got = np.asarray(clip.mirror_flow(image(before, after)[np.newaxis]))[0]
+    # Farneback is not exactly symmetric; not turning u around would be far off
+    assert np.abs(got - mirrored).mean() < 8
+    plain = image(before, after)[:, ::-1]
+    assert np.abs(plain[..., 0] - mirrored[..., 0]).mean() > 40
+
+
+def test_flow_is_mirrored_every_second_time():
+    flow = np.random.default_rng(0).uniform(0, 255, (200, 4, 4, 3)).astype(np.float32)
+    out = apply([clip.MirrorFlow(seed=2)], flow)
+    mirrored = np.asarray(clip.mirror_flow(flow))
+    same = np.isclose(out, flow).all((1, 2, 3))
+    turned = np.isclose(out, mirrored).all((1, 2, 3))
+    assert (same ^ turned).all() and 70 < turned.sum() < 130
+    np.testing.assert_array_equal(clip.MirrorFlow()(flow, training=False), flow)
+
+
+def test_the_layers_survive_their_config():
+    for kind in ("clip", "flow"):
+        for layer in clip.clip_layers(Augment(), kind, seed=5):
+            config = keras.saving.serialize_keras_object(layer)
+            again = keras.saving.deserialize_keras_object(config)
+            assert keras.saving.serialize_keras_object(again) == config
+
+
+def test_what_clips_do_not_have_is_refused():
+    with pytest.raises(UserError, match="augment.erase: not for clips and flow images"):
+        clip.clip_layers(Augment(erase=0.5), "clip")
+    assert clip.clip_layers(Augment(False, 0.0, 0.0, 0.0), "flow") == []

@@ -1,0 +1,277 @@
+"""Grad-CAM points at what decides, and says nothing of the sort for a random network."""
+
+import runpy
+import sys
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from keras_mer import models
+from keras_mer.errors import UserError
+from keras_mer.evaluation import gradcam
+from tests.conftest import REPOSITORY
+from tests.models.test_transfer import tiny
+
+SIDE = 32
+
+
+def corners(count, seed=0):
+    """Noisy images with a striped spot in the corner that names the class, of four."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 4, count)
+    images = random.integers(60, 140, (count, SIDE, SIDE, 1)).astype(np.float32)
+    for image, label in zip(images, labels, strict=True):
+        top, left = 2 + 18 * (label // 2), 2 + 18 * (label % 2)
+        image[top : top + 10 : 2, left : left + 10] += 110
+    return images.clip(0, 255), labels
+
+
+@pytest.fixture(scope="module")
+def trained():
+    keras.utils.set_random_seed(0)
+    model = models.build("cnn", classes=4, size=SIDE, stem=8, filters=(8, 16), dropout=0.0)
+    images, labels = corners(256)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                  metrics=["accuracy"], jit_compile=False)  # fmt: skip
+    found = model.fit(images, labels, epochs=6, batch_size=16, verbose=0).history
+    assert found["accuracy"][-1] > 0.97
+    return models.with_probabilities(model)
+
+
+def by_hand(head):
+    """One convolution that passes brightness and darkness on, and a head of known weights."""
+    inputs = keras.Input((SIDE, SIDE, 1))
+    x = keras.layers.Rescaling(1 / 255, -0.5)(inputs)
+    x = keras.layers.Conv2D(2, 1, activation="relu", name="map")(x)
+    if head == "places":  # class 0 reads brightness in the left half, class 1 in the right one
+        x = keras.layers.Flatten()(x)
+        kernel = np.zeros((SIDE, SIDE, 2, 2), np.float32)
+        kernel[:, : SIDE // 2, 0, 0] = kernel[:, SIDE // 2 :, 0, 1] = 1
+    else:  # class 0 reads brightness anywhere, class 1 darkness
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        kernel = np.eye(2, dtype=np.float32)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="logits")(x))
+    model.get_layer("map").set_weights([np.array([[[[1.0, -1.0]]]]), np.zeros(2)])
+    model.get_layer("logits").set_weights([kernel.reshape(-1, 2), np.zeros(2)])
+    return models.with_probabilities(model)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_maps_show_what_a_head_that_averages_reads(pooled):
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (1, SIDE, SIDE, 1)).astype(np.float32)
+    for wanted, sign in ((0, 1), (1, -1)):
+        (heat,), _ = gradcam.grad_cam(by_hand("average"), image, [wanted], pooled=pooled)
+        seen = np.maximum(sign * (image[0, ..., 0] / 255 - 0.5), 0)
+        np.testing.assert_allclose(heat, seen / seen.max(), atol=1e-5)
+
+
+def test_maps_show_where_a_head_that_knows_places_reads():
+    images = np.full((2, SIDE, SIDE, 1), 255, np.float32)
+    (left, right), _ = gradcam.grad_cam(by_hand("places"), images, [0, 1])
+    half = SIDE // 2
+    assert (left[:, :half] == 1).all() and not left[:, half:].any()
+    assert (right[:, half:] == 1).all() and not right[:, :half].any()
+
+
+def test_averaged_gradients_do_not_know_places():
+    """Why they are not the default: each half speaks for one class, and the mean for neither."""
+    images = np.full((1, SIDE, SIDE, 1), 255, np.float32)
+    (heat,), _ = gradcam.grad_cam(by_hand("places"), images, [0], pooled=True)
+    assert np.ptp(heat) == 0
+
+
+def test_maps_have_the_inputs_size_and_the_models_probabilities(trained):
+    images, labels = corners(24, seed=1)
+    maps, probabilities = gradcam.grad_cam(trained, images, labels)
+    assert maps.shape == (24, SIDE, SIDE) and maps.dtype == np.float32
+    assert maps.min() >= 0 and maps.max() <= 1 + 1e-6
+    expected = trained.predict(images, verbose=0)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    # where none is asked for, it is the predicted class
+    predicted = gradcam.grad_cam(trained, images, expected.argmax(1))[0]
+    np.testing.assert_allclose(gradcam.grad_cam(trained, images)[0], predicted, atol=1e-5)
+
+
+def test_blotting_out_what_is_warm_costs_a_trained_network_more_than_what_is_cold(trained):
+    """Where a trained network finds its evidence nobody knows: a class may be told by what the
+    others' corners lack. That its warm places matter more than its cold ones can be measured."""
+    images, labels = corners(60, seed=1)
+    maps, _ = gradcam.grad_cam(trained, images, labels)
+    grey = images.mean()
+
+    def score(x):
+        p = trained.predict(x, verbose=0)
+        return np.log(p[np.arange(len(x)), labels] + 1e-9)
+
+    loss = {}
+    for name, order in (("warm", -maps), ("cold", maps)):
+        rank = order.reshape(len(maps), -1).argsort(1, kind="stable").argsort(1)
+        out = rank.reshape(maps.shape) < 0.15 * SIDE * SIDE
+        loss[name] = np.mean(score(images) - score(np.where(out[..., None], grey, images)))
+    assert loss["warm"] > 3 * max(loss["cold"], 0.01)
+
+
+def test_listening_leaves_the_model_as_it_was(trained):
+    images, _ = corners(4)
+    before = trained.predict(images, verbose=0)
+    layer = gradcam.feature_layer(trained)
+    gradcam.grad_cam(trained, images)
+    np.testing.assert_array_equal(trained.predict(images, verbose=0), before)
+    assert layer.call.__name__ == "call"
+
+
+def test_a_random_network_gives_other_maps(trained):
+    """The sanity check of Adebayo et al. 2018: a method that shows edges would pass it not."""
+    images, labels = corners(24, seed=2)
+    maps = gradcam.grad_cam(trained, images, labels)[0].reshape(24, -1)
+    assert np.corrcoef(maps, gradcam.grad_cam(trained, images, labels)[0].reshape(24, -1))[
+        np.arange(24), 24 + np.arange(24)
+    ] == pytest.approx(1)
+    likeness = []
+    for seed in range(3):
+        other = gradcam.grad_cam(gradcam.randomised(trained, seed), images, labels)[0]
+        for a, b in zip(maps, other.reshape(24, -1), strict=True):
+            likeness.append(np.corrcoef(a, b)[0, 1] if b.std() else 0.0)
+    assert np.mean(likeness) < 0.4
+
+
+def test_the_feature_map_may_lie_in_a_nested_backbone():
+    model = models.with_probabilities(tiny(resolution=64))
+    layer = gradcam.feature_layer(model)
+    assert layer in model.get_layer("backbone").layers
+    assert gradcam._side(layer) >= gradcam.SIDE
+    maps, _ = gradcam.grad_cam(model, np.random.default_rng(0).integers(0, 256, (2, 24, 24, 1)))
+    assert maps.shape == (2, 24, 24) and np.isfinite(maps).all()
+    named, _ = gradcam.grad_cam(
+        model, np.zeros((1, 24, 24, 1)), [0], layer="expanded_conv_1_project"
+    )
+    assert named.shape == (1, 24, 24)
+
+
+@pytest.mark.parametrize("name", [n for n in models.names() if models.kind(n) != "clip"])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_every_model_of_images_and_flow_has_maps(name, pooled):
+    from tests.models.test_models import small
+
+    model = models.with_probabilities(small(name))
+    x = np.random.default_rng(0).integers(0, 256, (2, *model.input_shape[1:]))
+    maps, probabilities = gradcam.grad_cam(model, x, [0, 1], pooled=pooled)
+    assert maps.shape == x.shape[:3] and np.isfinite(maps).all()
+    np.testing.assert_allclose(probabilities, model.predict(x, verbose=0), atol=1e-5)
+
+
+def test_a_clip_has_a_map_for_each_frame():
+    encoder = {"name": "lenet", "filters": (4, 8), "units": 8}
+    model = models.build("cnn_bilstm", classes=2, frames=3, size=24, units=4, encoder=encoder)
+    x = np.random.default_rng(0).integers(0, 256, (2, 3, 24, 24, 1))
+    maps, probabilities = gradcam.grad_cam(models.with_probabilities(model), x)
+    assert maps.shape == (2, 3, 24, 24) and probabilities.shape == (2, 2)
+
+
+def test_a_committees_map_is_its_members_mean():
+    members = [by_hand("average"), by_hand("places")]
+    image = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 1)).astype(np.float32)
+    each = [gradcam.grad_cam(member, image, [0, 1])[0] for member in members]
+    mean = np.mean(each, axis=0)
+    model = models.committee(members)
+    maps, probabilities = gradcam.grad_cam(model, image, [0, 1])
+    np.testing.assert_allclose(maps, mean / mean.max((1, 2), keepdims=True), atol=1e-5)
+    expected = model.predict(image, verbose=0)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    predicted = gradcam.grad_cam(model, image, expected.argmax(1))[0]
+    np.testing.assert_allclose(gradcam.grad_cam(model, image)[0], predicted, atol=1e-5)
+
+
+def test_the_script_explains_a_run_of_clips(tmp_path, monkeypatch, capsys):
+    from keras_mer.cross_validation import runner
+    from tests.people import people, recipe
+
+    manifest, _ = people(subjects=2)
+    clips = np.random.default_rng(0).integers(0, 256, (len(manifest), 4, 16, 16, 1), np.uint8)
+    encoder = {"name": "lenet", "filters": [4, 8], "units": 8}
+    config = {"name": "cnn_bilstm", "frames": 4, "size": 16, "units": 4, "encoder": encoder}
+    monkeypatch.setattr(runner, "load_inputs", lambda _, part, **__: clips[: len(part)])
+    runner.final(recipe(config, {"epochs": 1}), manifest, tmp_path / "run")
+    main = runpy.run_path(str(REPOSITORY / "scripts/explain.py"))["main"]
+    run = str(tmp_path / "run")
+    monkeypatch.setattr(sys, "argv", ["explain", "--run", run, "--split", "train", "--count", "2"])
+    main()
+    assert "wrote" in capsys.readouterr().out
+    out = tmp_path / "run/explain-train"
+    assert np.load(out / "means.npz")["maps"].shape == (3, 4, 16, 16)
+    assert cv2.imread(str(out / "frames.png")) is not None
+
+
+def test_layers_that_do_not_serve_are_named(trained):
+    images, _ = corners(2)
+    with pytest.raises(UserError, match="no layer 'conv' in cnn.*; the last feature maps are"):
+        gradcam.grad_cam(trained, images, layer="conv")
+    with pytest.raises(UserError, match="layer 'logits' gives no feature map"):
+        gradcam.grad_cam(trained, images, layer="logits")
+    flat = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    with pytest.raises(UserError, match="no feature map that Grad-CAM could show"):
+        gradcam.feature_layer(flat)
+
+
+def test_mean_maps_and_the_overlay(trained):
+    images, labels = corners(16, seed=3)
+    means, faces = gradcam.mean_maps(trained, images, labels)
+    maps, _ = gradcam.grad_cam(trained, images, labels)
+    for c in range(4):
+        np.testing.assert_allclose(means[c], maps[labels == c].mean(0), atol=1e-5)
+        np.testing.assert_allclose(faces[c], images[labels == c].mean(0), atol=1e-3)
+    shown = gradcam.overlay(images[0], maps[0])
+    assert shown.shape == (SIDE, SIDE, 3) and shown.dtype == np.uint8
+    cold = maps[0] < 1e-6
+    np.testing.assert_array_equal(shown[cold][:, 0], images[0][cold][:, 0].astype(np.uint8))
+
+
+def test_contrast_shows_what_differs_between_classes():
+    common = np.ones((6, 6), np.float32)
+    common[2:4, 2:4] = 9  # in the middle all are warmest
+    means = np.stack([common, common, 3 * common, 0 * common])
+    means[0, 0, 0] += 4
+    found = gradcam.contrast(means)
+    assert found[0, 0, 0] == 1 and (found[1:3, 0, 0] < 0).all()
+    np.testing.assert_allclose(found[1], found[2], atol=1e-6)  # whatever the scale
+    assert not found[3].any()
+    shown = gradcam.overlay(np.full((6, 6, 1), 128), found[0])
+    assert shown[0, 0, 0] > shown[0, 0, 2] and shown[3, 3, 2] > shown[3, 3, 0]  # red, blue
+
+
+def test_the_script_writes_a_grid_of_faces(trained, tmp_path, monkeypatch, capsys):
+    from keras_mer.export import tflite
+
+    images, labels = corners(40)
+    images = images.astype(np.uint8)
+    expected = trained.predict(images.astype(np.float32), verbose=0)
+    tflite.export(
+        trained,
+        tmp_path / "model",
+        classes=("angry", "fear", "happy", "sad"),
+        calibration=images,
+        images=images,
+        labels=labels,
+        expected=expected,
+        about={"scores": {}, "training": {}},
+        variants=("float32",),
+    )
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"face{i}.png"), images[i])
+    main = runpy.run_path(str(REPOSITORY / "scripts/explain.py"))["main"]
+    command = ["explain", str(tmp_path), "--model", str(tmp_path / "model"), "--no-detect",
+               "--out", str(tmp_path / "out")]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", command)
+    main()
+    assert "wrote 3 faces" in capsys.readouterr().out
+    assert len(list((tmp_path / "out").glob("face?-*.png"))) == 3
+    assert cv2.imread(str(tmp_path / "out/grid.png")) is not None
+    monkeypatch.setattr(sys, "argv", [*command, "--class", "hapy"])
+    with pytest.raises(UserError, match="did you mean 'happy'|unknown class 'hapy'"):
+        main()
+    monkeypatch.setattr(sys, "argv", ["explain"])
+    with pytest.raises(UserError, match="name photographs, or a run with --run"):
+        main()
