@@ -101,8 +101,8 @@ edge-test: $(READY)  ## test the runtime in environments without TensorFlow, one
 	$(PY) scripts/edge_test.py $(ARGS)
 
 .PHONY: explain
-explain: $(READY)  ## show where a model looks: heat maps over faces (IMAGES, MODEL)
-	$(PY) scripts/explain.py $(IMAGES) --model $(MODEL) $(ARGS)
+explain: $(READY)  ## draw where a model looks, in photographs or of a run (IMAGES and MODEL, or RUN)
+	$(PY) scripts/explain.py $(if $(filter file,$(origin RUN)),$(IMAGES) --model $(MODEL),--run $(RUN)) $(ARGS)
 
 .PHONY: compare
 compare: $(READY)  ## hold evaluated runs against each other (RUNS="runs/a runs/b", SPLIT)

@@ -155,27 +155,30 @@ def training(folder: Path, steps: int, rounds: int) -> str:
 
     from keras_mer.config import recipe as recipes
     from keras_mer.data import pipeline
+    from keras_mer.data.inputs import Samples
     from keras_mer.evaluation import report
-    from keras_mer.training import trainer as trainer
+    from keras_mer.training import optimizers, setup
 
     card = json.loads((folder / "card.json").read_text())
     recipe, classes = recipes.parse(card["training"]["recipe"], str(folder)), card["classes"]
-    model = trainer.build_model(recipe, classes)
+    model = setup.build_model(recipe, classes)
     model.compile(
-        trainer.optimizer(recipe.training, steps),
+        optimizers.optimizer(recipe.training, steps),
         keras.losses.CategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
     random = np.random.default_rng(0)
     batch = recipe.training.batch
     images = random.integers(0, 256, (batch * steps, *model.input_shape[1:]), np.uint8)
-    targets = np.eye(len(classes), dtype=np.float32)[random.integers(0, len(classes), len(images))]
+    labels = random.integers(0, len(classes), len(images))
+    targets = np.eye(len(classes), dtype=np.float32)[labels]
+    samples, rows = Samples(images, targets, labels, tuple(classes)), np.arange(len(images))
     ways = {
-        "same batch again and again": pipeline.batches(images[:batch], targets[:batch], batch)
+        "same batch again and again": pipeline.batches(samples, rows[:batch], batch)
         .cache()
         .repeat(),
         "input pipeline with augmentation": pipeline.training_batches(
-            images, targets, batch, augment=recipe.augment
+            samples, rows, batch, kind="image", augment=recipe.augment
         ),
     }
     speeds = {name: [] for name in ways}

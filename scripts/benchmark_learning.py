@@ -89,13 +89,13 @@ def distillation(recipe, steps: int, rounds: int) -> str:
     import numpy as np
 
     from keras_mer.models.distillation import Distillation
-    from keras_mer.training import trainer
+    from keras_mer.training import setup
 
     def student():
         own = dataclasses.replace(recipe, model=recipe.student.model)
-        return trainer.build_model(own, tuple("abcdefg"))
+        return setup.build_model(own, tuple("abcdefg"))
 
-    teacher = trainer.build_model(recipe, tuple("abcdefg"))
+    teacher = setup.build_model(recipe, tuple("abcdefg"))
     batch = recipe.training.batch
     random = np.random.default_rng(0)
     x = random.uniform(0, 255, (batch, *teacher.input_shape[1:])).astype("f")

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
-from keras_mer.models import saving
-from keras_mer.training import run_folder
 
 
 def main() -> None:
@@ -26,8 +24,8 @@ def main() -> None:
     parser.add_argument("--class", dest="wanted", help="class to explain (default: the predicted)")
     parser.add_argument("--run", type=Path, help="a run instead of photographs: mean maps by class")
     parser.add_argument(
-        "--split", default="validation", choices=["train", "validation", "test"],
-        help="of the run (default: validation)",
+        "--split", choices=["train", "validation", "test"],
+        help="of the run (default: validation if the run has one, else train)",
     )  # fmt: skip
     parser.add_argument("--count", type=int, default=100, help="faces a class, with --run")
     parser.add_argument("--layer", help="feature map to look at (default: the last of 5x5 or more)")
@@ -44,60 +42,26 @@ def main() -> None:
 
 
 def of_run(args: argparse.Namespace) -> None:
-    """A grid of faces by class, and one of the classes' mean maps."""
-    import numpy as np
-
-    from keras_mer.cross_validation import runner
-    from keras_mer.data import loading
-    from keras_mer.evaluation import gradcam
-    from keras_mer.progress import track
+    """Samples of a run's split with their maps, and the mean map of each class."""
+    from keras_mer import models
+    from keras_mer.evaluation.explain import explain
+    from keras_mer.models import saving
+    from keras_mer.training import run_folder
 
     recipe, manifest = run_folder.load_run(args.run)
-    model = saving.load_model(args.run, manifest.classes)
-    part = manifest.part(args.split)
-    labels = part.labels()
-    random = np.random.default_rng(0)
-    picks = [
-        random.permutation(np.flatnonzero(labels == c))[: args.count]
-        for c in range(len(manifest.classes))
-    ]
-    chosen = np.sort(np.concatenate(picks))
-    part = part.replace(part.samples[i] for i in chosen)
-    if len(model.input_shape) == 5:
-        images = runner.load_inputs(recipe, part)
-    else:
-        images = loading.load_images(part, *model.input_shape[1:], progress=track)
-    labels = labels[chosen]
-    options = {"layer": args.layer, "pooled": args.pooled}
-    maps, probabilities = gradcam.grad_cam(model, images, labels, **options)
-    means, faces = gradcam.mean_maps(model, images, labels, **options)
-    out = args.out or args.run / f"explain-{args.split}"
-    against = gradcam.contrast(means) if images.ndim == 4 else None
-    lead = means / np.maximum(means.max((-2, -1), keepdims=True), 1e-12)
-    singles, averages = [], []
-    for c, name in enumerate(manifest.classes):
-        rows = np.flatnonzero(labels == c)
-        said = [(int(probabilities[i].argmax()), probabilities[i].max()) for i in rows]
-        words = [f"{manifest.classes[k]} {p:.0%}" for k, p in said]
-        if images.ndim == 4:
-            singles.append((name, list(zip(images[rows], maps[rows], words, strict=True))[:6]))
-            cells = [(faces[c], lead[c], f"{len(rows)} faces")]
-            averages.append((name, [*cells, (faces[c], against[c], "against the other classes")]))
-            continue
-        frames = np.unique(np.linspace(0, images.shape[1] - 1, 6).round().astype(int))
-        numbers = [f"frame {frame + 1}" for frame in frames]
-        averages.append((name, list(zip(faces[c][frames], lead[c][frames], numbers, strict=True))))
-        if len(rows):  # one clip, from its onset to its end
-            numbers[0] = words[0]
-            clip = images[rows[0]][frames], maps[rows[0]][frames]
-            singles.append((name, list(zip(*clip, numbers, strict=True))))
-    kind = "frames" if images.ndim == 5 else "faces"
-    gradcam.draw_grid(
-        singles, out / f"{kind}.png", f"{recipe.name}: what speaks for the true class"
+    split = args.split or ("validation" if manifest.counts("split")["validation"] else "train")
+    files = explain(
+        saving.load_model(args.run, manifest.classes),
+        manifest,
+        split,
+        args.out or args.run / f"explain-{split}",
+        kind=models.kind(recipe.model.get("name", models.DEFAULT)),
+        title=recipe.name,
+        count=args.count,
+        layer=args.layer,
+        pooled=args.pooled,
     )
-    gradcam.draw_grid(averages, out / "means.png", f"{recipe.name}, {args.split}: mean maps")
-    np.savez(out / "means.npz", maps=means, faces=faces, classes=np.array(manifest.classes))
-    print(f"wrote {out}/{kind}.png, means.png and means.npz")
+    print(f"wrote {', '.join(map(str, files))}")
 
 
 def of_photographs(args: argparse.Namespace) -> None:
@@ -110,6 +74,7 @@ def of_photographs(args: argparse.Namespace) -> None:
     from keras_mer.face.align import crop
     from keras_mer.face.detect import make_detector
     from keras_mer.labels import canonical
+    from keras_mer.models import saving
     from keras_mer.runtime import card as cards
 
     card = cards.read(args.model)

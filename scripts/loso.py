@@ -12,8 +12,8 @@ def main() -> None:
     options.add_recipe_options(parser, "megc2019-flow")
     parser.add_argument(
         "--protocol",
-        choices=["loso", "kfold", "dataset", "split", "peek"],
-        help="instead of the recipe's; peek is loso with the field's leaky number beside it",
+        choices=["loso", "kfold", "dataset", "split"],
+        help="who is left out, instead of the recipe's protocol.kind",
     )
     parser.add_argument("--run", type=Path, help="run folder (default: runs/RECIPE-PROTOCOL)")
     parser.add_argument("--jobs", type=int, default=0, help="folds at a time (default: the cores)")
@@ -30,30 +30,29 @@ def main() -> None:
         help="another run folder or predictions.csv: paired bootstrap over subjects; repeatable",
     )
     parser.add_argument(
-        "--final", action="store_true", help="also learn all clips: runs/RECIPE/model.keras"
+        "--final",
+        action="store_true",
+        help="also fit all samples: model.keras in the same run folder, for make export",
     )
     args = parser.parse_args()
 
     from keras_mer.cross_validation import parallel, runner, scores
     from keras_mer.data import build
 
-    chosen = {
-        None: [],
-        "peek": ["protocol.kind=loso", "protocol.peek=true"],
-    }.get(args.protocol, [f"protocol.kind={args.protocol}"])
+    chosen = [f"protocol.kind={args.protocol}"] if args.protocol else []
     recipe = options.recipe(args, *chosen)
     manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
-    what = "peek" if recipe.protocol.peek else recipe.protocol.kind
-    folder = args.run or Path("runs") / f"{recipe.name}-{what}"
+    folder = args.run or Path("runs") / f"{recipe.name}-{recipe.protocol.kind}"
     with parallel.cluster(args.backend, args.cluster):
         runner.run(
             recipe, manifest, folder, jobs=args.jobs, backend=args.backend, cache="data/cache"
         )
     print((folder / "report.md").read_text(encoding="utf-8").split("![")[0])
     for other in args.compare:
-        print(scores.sentence(scores.compare(scores.read(folder), scores.read(other)), str(other)))
+        found = scores.compare(scores.read(folder), scores.read(other))
+        print(scores.sentence(found, str(other)))
     if args.final:
-        print(f"wrote {runner.final(recipe, manifest, Path('runs') / recipe.name)}")
+        print(f"wrote {runner.fit_final(recipe, manifest, folder, cache='data/cache')}")
 
 
 if __name__ == "__main__":

@@ -254,8 +254,8 @@ def write(folder: Path, recipe: Recipe, manifest: Manifest, found: dict) -> dict
         scores["chosen"] = [
             {"fold": r["fold"], "seed": r["seed"], **r["chosen"]} for r in found.values()
         ]
-    if all("peek" in r for r in found.values()):
-        peek = collect(manifest, found, "peek")
+    if all("test_set_selection" in r for r in found.values()):
+        peek = collect(manifest, found, "test_set_selection")
         peek.write(folder / "predictions-peek.csv")
         scores["peek"] = {"note": PEEK_NOTE, **score(peek)}
     write_json(folder / "metrics.json", scores)

@@ -4,72 +4,75 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mer.config.recipe import Augment
-from keras_mer.data.transforms import image as augmentation
+from keras_mer.data import transforms
+from keras_mer.data.inputs import Samples
+from keras_mer.data.transforms.image import mixing_layers
 
 
-def batches(
-    images: np.ndarray,
-    targets: np.ndarray,
-    batch: int,
-    *,
-    class_weights: np.ndarray | None = None,
-) -> tf.data.Dataset:
-    """Batches in order, for validation and prediction.
+def batches(samples: Samples, rows: np.ndarray, batch: int) -> tf.data.Dataset:
+    """Batches in order, for validation.
 
     Args:
-        images: uint8 (samples, height, width, channels); a memory map will do.
-        targets: float32 (samples, classes).
+        samples: the dataset.
+        rows: which of them, row numbers (count,).
         batch: samples a batch; the last one may be smaller.
-        class_weights: float32 (classes,), or None.
 
     Returns:
-        A dataset of (float32 images 0..255, targets), and sample weights where there are weights.
+        A dataset of (inputs, targets): float32 (batch, ...) 0..255, float32 (batch, classes).
     """
-    data = _gather(tf.data.Dataset.range(len(images)).batch(batch), images, targets)
-    return _weigh(data, class_weights).prefetch(2)
+    return _gather(tf.data.Dataset.range(len(rows)).batch(batch), samples, rows).prefetch(2)
 
 
 def training_batches(
-    images: np.ndarray,
-    targets: np.ndarray,
+    samples: Samples,
+    rows: np.ndarray,
     batch: int,
     *,
+    kind: str,
     augment: Augment,
     class_weights: np.ndarray | None = None,
     balanced: bool = False,
-    beside: np.ndarray | None = None,
+    teacher_logits: np.ndarray | None = None,
     seed: int = 0,
     deterministic: bool = False,
 ) -> tf.data.Dataset:
-    """Endless batches, shuffled anew every epoch and augmented; arguments as for `batches`.
+    """Endless batches, shuffled anew every epoch and augmented.
 
     Every batch is full: an epoch's last, incomplete one is left out, other samples each time.
-    `balanced` draws every class as often, each in an order of its own: rare ones come back sooner.
-    With `beside`, an array with a row a sample, the images become {"pixels": images, "teachers":
-    its rows}; what was computed of the images as they are does not go with changed ones.
-    With `deterministic`, batches are made one after the other, so that a seed repeats exactly.
+
+    Args:
+        samples, rows, batch: as for `batches`.
+        kind: of the inputs, a key of `keras_mer.kinds.KINDS`.
+        augment: the recipe's section.
+        class_weights: float32 (classes,); adds a sample weight to each element.
+        balanced: draw every class equally often, each class in an order of its own.
+        teacher_logits: float32 (count, teachers, classes), a row for each of `rows`. The inputs
+            then become {"pixels": inputs, "teachers": logits}. Not together with augmentation,
+            since the logits belong to the unchanged samples.
+        seed: of order and augmentation.
+        deterministic: make batches one after the other, so that a seed repeats exactly.
     """
-    batch = min(batch, len(images))
+    batch = min(batch, len(rows))
     if balanced:
-        order = _balanced_order(targets.argmax(1), seed)
+        order = _balanced_order(samples.labels[rows], seed)
     else:
-        order = tf.data.Dataset.range(len(images)).shuffle(len(images), seed).repeat()
+        order = tf.data.Dataset.range(len(rows)).shuffle(len(rows), seed).repeat()
     index = order.batch(batch, drop_remainder=True)
-    image_layers = augmentation.image_layers(augment, seed)
-    mixing_layers = augmentation.mixing_layers(augment, seed)
-    if beside is not None:
-        if image_layers or mixing_layers:
-            raise ValueError("beside: augmented images differ from those it was computed of")
-        return _weigh(_gather(index, images, targets, beside), class_weights).prefetch(4)
-    data = _gather(index, images, targets)
+    random_layers = transforms.random_layers(augment, kind, seed)
+    mixing = mixing_layers(augment, seed)
+    data = _gather(index, samples, rows, teacher_logits)
+    if teacher_logits is not None:
+        if random_layers or mixing:
+            raise ValueError("teacher_logits: augmented samples differ from those they belong to")
+        return _weigh(data, class_weights).prefetch(4)
 
     def change(x, y):
-        for layer in image_layers:
+        for layer in random_layers:
             x = layer(x, training=True)
-        if not mixing_layers:
+        if not mixing:
             return x, y
-        pick = tf.random.uniform([], maxval=len(mixing_layers), dtype=tf.int32)
-        mixed = [layer({"images": x, "labels": y}, training=True) for layer in mixing_layers]
+        pick = tf.random.uniform([], maxval=len(mixing), dtype=tf.int32)
+        mixed = [layer({"images": x, "labels": y}, training=True) for layer in mixing]
         for index, one in enumerate(mixed):
             x = tf.where(pick == index, one["images"], x)
             y = tf.where(pick == index, one["labels"], y)
@@ -90,21 +93,22 @@ def _balanced_order(labels: np.ndarray, seed: int) -> tf.data.Dataset:
 
 def _gather(
     indices: tf.data.Dataset,
-    images: np.ndarray,
-    targets: np.ndarray,
-    beside: np.ndarray | None = None,
+    samples: Samples,
+    rows: np.ndarray,
+    teacher_logits: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    shape, targets = images.shape[1:], tf.constant(targets, tf.float32)
-    if beside is not None:
-        beside = tf.constant(beside, tf.float32)
+    inputs, shape = samples.inputs, samples.inputs.shape[1:]
+    targets = tf.constant(samples.targets[rows], tf.float32)
+    if teacher_logits is not None:
+        teacher_logits = tf.constant(teacher_logits, tf.float32)
 
     def read(index):
         # Through numpy, so that a memory map larger than the memory stays on the disk.
-        x = tf.numpy_function(lambda i: images[i], [index], tf.uint8)
+        x = tf.numpy_function(lambda i: inputs[rows[i]], [index], tf.uint8)
         x.set_shape([None, *shape])
         x = tf.cast(x, tf.float32)
-        if beside is not None:
-            x = {"pixels": x, "teachers": tf.gather(beside, index)}
+        if teacher_logits is not None:
+            x = {"pixels": x, "teachers": tf.gather(teacher_logits, index)}
         return x, tf.gather(targets, index)
 
     return indices.map(read)

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_mer.data import fingerprints, loading
+from keras_mer.data import fingerprints, inputs, transforms
 from keras_mer.data.audit import TWIN_NOTE
 from keras_mer.data.manifest import Manifest
 from keras_mer.evaluation import metrics, report
@@ -17,17 +17,24 @@ from keras_mer.files import replacing, write_json, write_text
 from keras_mer.progress import track
 
 
-def predict(model: keras.Model, images: np.ndarray, *, flip: bool = False, batch: int = 256):
-    """Probabilities, float32 (samples, classes), of uint8 images (samples, h, w, c).
+def predict(
+    model: keras.Model,
+    images: np.ndarray,
+    *,
+    kind: str = "image",
+    flip: bool = False,
+    batch: int = 256,
+) -> np.ndarray:
+    """Probabilities, float32 (samples, classes), of uint8 samples (samples, ...).
 
-    With `flip`, the mean over each image and its mirror image.
+    With `flip`, the mean over each sample and its mirror image (see `transforms.mirror`).
     """
     out = []
     for start in track(range(0, len(images), batch), "Predicting"):
         x = np.asarray(images[start : start + batch], np.float32)
         p = model.predict_on_batch(x)
         if flip:
-            p = (p + model.predict_on_batch(x[:, :, ::-1])) / 2
+            p = (p + model.predict_on_batch(transforms.mirror(x, kind))) / 2
         out.append(p)
     return np.concatenate(out)
 
@@ -38,7 +45,7 @@ class Evaluation:
 
     Attributes:
         manifest: the samples, in order.
-        images: uint8 (samples, height, width, channels).
+        images: uint8 (samples, ...), as the model takes them.
         probabilities: float32 (samples, classes).
         scores: JSON-ready, as in `metrics.json`.
     """
@@ -50,7 +57,13 @@ class Evaluation:
 
 
 def evaluate(
-    model: keras.Model, manifest: Manifest, split: str, *, flip: bool = False, cache=None
+    model: keras.Model,
+    manifest: Manifest,
+    split: str,
+    *,
+    kind: str = "image",
+    flip: bool = False,
+    cache=None,
 ) -> Evaluation:
     """Score a model on a manifest's split.
 
@@ -62,11 +75,12 @@ def evaluate(
         model: raw pixels -> probabilities.
         manifest: the whole one, so that duplicates in train can be told.
         split: which part.
+        kind: of the model's input, a key of `keras_mer.kinds.KINDS`.
         flip: also score the mean over each image and its mirror image.
         cache: folder for decoded images.
     """
     part = manifest.part(split)
-    images = loading.load_images(part, *model.input_shape[1:], cache=cache, progress=track)
+    images = inputs.load(part, kind, model.input_shape[1:], cache=cache, progress=track)
     probabilities = predict(model, images)
     truth = part.labels()
     fresh = ~_in_train(manifest, part)
@@ -82,7 +96,7 @@ def evaluate(
         ),
     }
     if flip:
-        found["whole_flip"] = _score(truth, predict(model, images, flip=True), groups)
+        found["whole_flip"] = _score(truth, predict(model, images, kind=kind, flip=True), groups)
     return Evaluation(part, images, probabilities, found)
 
 
@@ -145,7 +159,7 @@ def write(evaluation: Evaluation, folder: str | os.PathLike, title: str) -> Path
     report.draw_misclassified(
         [
             (
-                evaluation.images[i],
+                _picture(evaluation.images[i]),
                 part.classes[truth[i]],
                 part.classes[guess[i]],
                 float(evaluation.probabilities[i].max()),
@@ -157,6 +171,11 @@ def write(evaluation: Evaluation, folder: str | os.PathLike, title: str) -> Path
         f"{title}: the {min(40, len(wrong))} surest of {len(wrong)} mistakes",
     )
     return folder / "report.md"
+
+
+def _picture(sample: np.ndarray) -> np.ndarray:
+    """A sample as one image (height, width, channels): of a clip its middle frame."""
+    return sample if sample.ndim == 3 else sample[len(sample) // 2]
 
 
 def count_test_look(run: str | os.PathLike) -> int:

@@ -39,8 +39,8 @@ def grad_cam(
     ends in a global average, and misleads for one that knows places, like `models.cnn`.
 
     Args:
-        model: float32, raw pixels -> probabilities or logits. Nested models are looked into; a
-            committee's map is the mean of its members', and where a model also looks at the
+        model: float32, raw pixels -> probabilities or logits. Nested models are looked into; an
+            ensemble's map is the mean of its members', and where a model also looks at the
             mirrored face, the map is the face's own.
         images: uint8 or float (samples, height, width, channels), or clips with frames after the
             samples: each frame gets its own map.
@@ -57,9 +57,11 @@ def grad_cam(
     Raises:
         UserError: for an unknown layer, or one that is no feature map.
     """
-    if model.name == "committee":
-        return _of_committee(model, images, classes, layer=layer, pooled=pooled, batch=batch)
+    if model.name in ("ensemble", "committee"):  # the second name is that of older files
+        return _of_ensemble(model, images, classes, layer=layer, pooled=pooled, batch=batch)
     found = feature_layer(model) if layer is None else _named(model, layer)
+    if found is None:
+        return _input_gradients(model, images, classes, batch)
     logits = next((x for x in layer_freezing.leaves(model) if x.name == "logits"), None)
     maps, probabilities = [], []
     for start in range(0, len(images), batch):
@@ -83,7 +85,29 @@ def grad_cam(
     return np.concatenate(maps), np.concatenate(probabilities)
 
 
-def _of_committee(model: keras.Model, images: np.ndarray, classes, **options):
+def _input_gradients(model: keras.Model, images: np.ndarray, classes, batch: int):
+    """Absolute gradients of the class's score by the pixels (Simonyan et al. 2014)."""
+    maps, probabilities = [], []
+    scores = keras.Model(model.input, _logits_of(model))
+    for start in range(0, len(images), batch):
+        x = tf.constant(np.asarray(images[start : start + batch], np.float32))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            score = scores(x, training=False)
+            wanted = np.argmax(score, -1) if classes is None else classes[start : start + batch]
+            chosen = tf.reduce_sum(tf.gather(score, np.asarray(wanted), axis=1, batch_dims=1))
+        found = np.abs(tape.gradient(chosen, x).numpy()).sum(-1)
+        maps.append(found / np.maximum(found.max((-2, -1), keepdims=True), 1e-12))
+        probabilities.append(model(x, training=False).numpy())
+    return np.concatenate(maps), np.concatenate(probabilities)
+
+
+def _logits_of(model: keras.Model) -> keras.KerasTensor:
+    known = {layer.name: layer for layer in model.layers}
+    return known["logits"].output if "logits" in known else model.output
+
+
+def _of_ensemble(model: keras.Model, images: np.ndarray, classes, **options):
     members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     if classes is None:
         batch = options["batch"]
@@ -128,16 +152,15 @@ def _map(feature: np.ndarray, gradient: np.ndarray, shape: tuple, pooled: bool) 
     return found if len(shape) == 5 else found[:, 0]
 
 
-def feature_layer(model: keras.Model) -> keras.layers.Layer:
+def feature_layer(model: keras.Model) -> keras.layers.Layer | None:
     """The last layer whose feature map is at least `SIDE` wide, or the last with the widest map.
 
-    Raises:
-        UserError: when no layer gives a map.
+    None where no layer gives a feature map, as in a linear model.
     """
     sides = [(layer, _side(layer)) for layer in layer_freezing.leaves(model)]
     sides = [(layer, side) for layer, side in sides if side > 1]
     if not sides:
-        raise UserError(f"{model.name} has no feature map that Grad-CAM could show")
+        return None
     limit = min(SIDE, max(side for _, side in sides))
     return [layer for layer, side in sides if side >= limit][-1]
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from keras_mer import models
 from keras_mer.config.recipe import Recipe
-from keras_mer.cross_validation import runner
-from keras_mer.data import loading
+from keras_mer.data import inputs
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
 from keras_mer.evaluation import evaluate
@@ -25,8 +24,8 @@ def publish(
 ) -> dict:
     """Export a run folder's model, measured on its validation part; see `export.export`.
 
-    A model that learnt all clips (`protocol.final`) has none: it is held against Keras on the
-    clips that it learnt, and the card says so.
+    A model that was fitted on all samples (`make loso` with ``--final``) has none: its files are
+    compared with Keras on the training samples, and the card says so.
 
     Args:
         run: the folder that training left, or `make loso` with ``--final``.
@@ -42,21 +41,20 @@ def publish(
     """
     run = Path(run)
     recipe, manifest = run_folder.load_run(run)
-    if (run / "folds").is_dir():
+    if (run / "folds").is_dir() and not (run / "model.keras").is_file():
         raise UserError(
-            f"{run} holds the scores of folds, no model: make loso RECIPE={recipe.name} "
-            f"ARGS=--final learns one from all clips, into runs/{recipe.name}"
+            f"{run} holds the scores of folds, no model; make loso RECIPE={recipe.name} "
+            f"RUN={run} ARGS=--final fits one on all samples into the same folder"
         )
     model = saving.load_model(run, manifest.classes)
-    task = models.kind(recipe.model.get("name", "cnn"))
+    task = models.kind(recipe.model.get("name", models.DEFAULT))
     split = "validation" if manifest.counts("split")["validation"] else "train"
 
     def images(split):
         part = manifest.part(split)
-        if task == "clip":
-            return runner.load_inputs(recipe, part, cache="data/cache"), part.labels()
         shape = model.input_shape[1:]
-        return loading.load_images(part, *shape, cache="data/cache", progress=track), part.labels()
+        loaded = inputs.load(part, task, shape, cache="data/cache", progress=track)
+        return loaded, part.labels()
 
     validation, labels = images(split)
     return tflite.export(
@@ -82,7 +80,7 @@ def _about(run: Path, recipe: Recipe, manifest: Manifest) -> dict:
         p.parent.name.removeprefix("evaluation-"): json.loads(p.read_text())
         for p in sorted(run.glob("evaluation-*/metrics.json"))
     }
-    scored = run.with_name(f"{run.name}-{recipe.protocol.kind}") / "metrics.json"
+    scored = run / "metrics.json"
     summary = run / "summary.json"
     keep = ("samples", "accuracy", "macro_f1", "uar", "calibration_error")
     return {
@@ -107,4 +105,6 @@ def _about(run: Path, recipe: Recipe, manifest: Manifest) -> dict:
 def _of_folds(file: Path) -> dict:
     """The score of the way of learning, where people were left out; the model itself has none."""
     found = json.loads(file.read_text(encoding="utf-8"))
-    return {file.parent.name: {name: found["whole"][name] for name in ("clips", "macro_f1", "uar")}}
+    return {
+        found["protocol"]: {name: found["whole"][name] for name in ("clips", "macro_f1", "uar")}
+    }

@@ -5,7 +5,7 @@ the softmax that saved and exported files carry.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 
@@ -14,8 +14,12 @@ from keras_mer.models.cnn import cnn
 from keras_mer.models.cnn_bilstm import cnn_bilstm
 from keras_mer.models.flow import flow, flow_kernel
 from keras_mer.models.lenet import lenet
+from keras_mer.models.linear_svm import linear_svm
 from keras_mer.models.ststnet import ststnet
 from keras_mer.models.transfer import transfer
+
+#: The model of a recipe that names none.
+DEFAULT = "cnn"
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
     "cnn": cnn,
@@ -23,11 +27,18 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "flow": flow,
     "flow_kernel": flow_kernel,
     "lenet": lenet,
+    "svm": linear_svm,
     "ststnet": ststnet,
     "transfer": transfer,
 }
-#: What a model looks at, where it is not a photograph.
-_KINDS = {"cnn_bilstm": "clip", "flow": "flow", "flow_kernel": "flow", "ststnet": "flow"}
+#: The kind of input of each model that does not read photographs.
+_KINDS = {
+    "cnn_bilstm": "clip",
+    "flow": "flow",
+    "flow_kernel": "flow",
+    "ststnet": "flow",
+    "svm": "flow",
+}
 
 
 def names() -> list[str]:
@@ -36,8 +47,20 @@ def names() -> list[str]:
 
 
 def kind(name: str) -> str:
-    """What a registered model looks at: "image", "flow" (u, v, strain) or "clip"."""
+    """The kind of input of a registered model, a key of `keras_mer.kinds.KINDS`."""
     return _KINDS.get(name, "image")
+
+
+def input_shape(config: Mapping) -> tuple[int, ...]:
+    """The shape of one input sample of a recipe's `model`.
+
+    Returns:
+        (size, size, channels), after the number of frames for a model of kind "clip".
+    """
+    name = config.get("name", DEFAULT)
+    values = defaults(name) | dict(config)
+    image = (values["size"], values["size"], values["channels"])
+    return (values["frames"], *image) if kind(name) == "clip" else image
 
 
 def defaults(name: str) -> dict:
@@ -65,6 +88,12 @@ def build(name: str, *, classes: int, **config) -> keras.Model:
     Raises:
         UserError: for an unknown model or argument.
     """
+    check_arguments(name, config)
+    return MODELS[name](classes=classes, **config)
+
+
+def check_arguments(name: str, config: Mapping) -> None:
+    """Raise a `UserError` for arguments that the registered model `name` does not have."""
     known = defaults(name)
     for key in config:
         if key not in known:
@@ -72,7 +101,6 @@ def build(name: str, *, classes: int, **config) -> keras.Model:
                 f"model '{name}' has no argument '{key}'{nearest(key, known)}; "
                 f"known: {', '.join(known)}"
             )
-    return MODELS[name](classes=classes, **config)
 
 
 def _function(name: str) -> Callable[..., keras.Model]:
@@ -89,7 +117,7 @@ def with_probabilities(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, outputs, name=model.name)
 
 
-def committee(members: list[keras.Model]) -> keras.Model:
+def ensemble(members: list[keras.Model]) -> keras.Model:
     """One model whose probabilities are the mean of its members': same input, same classes."""
     if len(members) == 1:
         return members[0]
@@ -97,4 +125,4 @@ def committee(members: list[keras.Model]) -> keras.Model:
         member.name = f"member{i + 1}"
     inputs = keras.Input(members[0].input_shape[1:], name="pixels")
     mean = keras.layers.Average(dtype="float32", name="mean")([m(inputs) for m in members])
-    return keras.Model(inputs, mean, name="committee")
+    return keras.Model(inputs, mean, name="ensemble")

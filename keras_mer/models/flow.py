@@ -48,12 +48,13 @@ def flow_kernel(
     reach: float = 0.5,
     smooth: int = 2,
     mirror: bool = True,
+    ridge: float = 0.1,
 ) -> keras.Model:
     """A kernel machine on per-clip standardised flow: how like is it to each of `anchors` clips?
 
     The flow is standardised as in `flow`, smoothed, halved and brought to length one; against
     each anchor stands exp(-reach |x - anchor|^2), and the scores are a linear map of these. As a
-    network it is two dense layers. `protocol.machines.KernelMachine` computes their weights, the
+    network it is two dense layers. `training.closed_form.KernelRidge` computes their weights, the
     anchors being the clips to learn; a gradient can go on from there.
 
     Args:
@@ -64,6 +65,7 @@ def flow_kernel(
         reach: of an anchor: the larger, the nearer a clip must be.
         smooth: how many times every pixel is replaced by the mean of the 3x3 around it.
         mirror: look at the mirrored face, too, and take the mean.
+        ridge: strength of the regularization; used when it is fitted.
 
     Returns:
         (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits.

@@ -17,7 +17,7 @@ from keras_mer.evaluation import plots, probes
 from keras_mer.models import dino, layer_freezing
 from keras_mer.models.features import features
 from keras_mer.progress import console, track
-from keras_mer.training import device, optimizers, run_folder, schedules, trainer
+from keras_mer.training import device, optimizers, run_folder, schedules, setup
 from keras_mer.training.callbacks import Bar
 from keras_mer.training.checkpoint import Checkpoint
 
@@ -91,7 +91,7 @@ def pretrain(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=No
 
 def network(recipe: Recipe, classes: tuple[str, ...]) -> keras.Model:
     """The recipe's model with the arguments of its `dino.model` instead of its own."""
-    model = trainer.build_model(without_labels(recipe), classes)
+    model = setup.build_model(without_labels(recipe), classes)
     for layer in layer_freezing.leaves(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             # The teacher's statistics follow twice, the batches' and the student's: with Keras's

@@ -18,7 +18,8 @@ from keras_mer.models import saving
 from keras_mer.models.distillation import Distillation, fit_input
 from keras_mer.models.features import logits
 from keras_mer.progress import console, track
-from keras_mer.training import trainer
+from keras_mer.training import setup, trainer
+from keras_mer.training.setup import TrainingSetup
 
 
 def learn(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None) -> Path:
@@ -53,7 +54,7 @@ def teach(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     teachers = [saving.load_model(run, manifest.classes) for run in settings.teachers]
-    student = trainer.build_model(recipe, manifest.classes)
+    student = setup.build_model(recipe, manifest.classes)
     keras.config.set_dtype_policy(policy)
     shape = largest([student, *teachers])
     beside = None
@@ -75,7 +76,7 @@ def teach(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
     names = ", ".join(f"{t.name} ({t.count_params():,} parameters)" for t in teachers)
     console.print(f"{recipe.name}: learning from {names}")
     return trainer.train(
-        recipe, manifest, folder, cache=cache, teaching=trainer.Teaching(around, shape, beside)
+        recipe, manifest, folder, cache=cache, setup=TrainingSetup(around, shape, beside)
     )
 
 

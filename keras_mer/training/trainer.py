@@ -1,40 +1,27 @@
-"""Train one recipe into one run folder, from where an earlier attempt left off."""
+"""Train one recipe into one run folder: search over settings, ensembles, any estimator."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import itertools
+import json
+import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
 
-from keras_mer import losses, models
+from keras_mer import models
 from keras_mer.config.recipe import Recipe
-from keras_mer.data import loading, pipeline
+from keras_mer.data import inputs
+from keras_mer.data.inputs import Samples
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
-from keras_mer.evaluation import report
+from keras_mer.evaluation import metrics
+from keras_mer.files import replacing, write_json
 from keras_mer.progress import console, track
-from keras_mer.training import device, optimizers, pretrained, run_folder
-from keras_mer.training.callbacks import Epochs, counting_callbacks
-from keras_mer.training.checkpoint import Checkpoint
-from keras_mer.training.keras_metrics import UnweightedRecall
-from keras_mer.training.phases import Phase, phases
+from keras_mer.training import estimators, run_folder
+from keras_mer.training.checkpoint import write_history
+from keras_mer.training.setup import TrainingSetup
 
-
-@dataclass(frozen=True, eq=False)
-class Teaching:
-    """What stands around a model while it learns.
-
-    Attributes:
-        around: the model with logits -> the one that is fitted, which trains it; itself by default.
-        shape: of the images that one takes, where it is not the model's own input.
-        beside: an array with a row a training sample, which goes with its image; see
-            `pipeline.training_batches`.
-    """
-
-    around: Callable[[keras.Model], keras.Model] = lambda model: model
-    shape: tuple[int, int, int] | None = None
-    beside: np.ndarray | None = None
+#: What a run folder holds besides `recipe.yaml`, `manifest.csv` and checkpoints.
+_PRODUCTS = ("model.keras", "history.csv", "curves.png", "summary.json")
 
 
 def train(
@@ -43,147 +30,129 @@ def train(
     folder: str | Path,
     *,
     cache=None,
-    teaching: Teaching | None = None,
+    setup: TrainingSetup | None = None,
 ) -> Path:
     """Train `recipe` on a split manifest's train part, selecting on its validation part.
 
-    The folder then holds `model.keras` (best epoch, float32, probabilities), `recipe.yaml`,
-    `manifest.csv`, `history.csv`, `curves.png`, `summary.json`. The test part is not read.
+    The folder then holds `model.keras` (float32, probabilities), `recipe.yaml`, `manifest.csv`,
+    `history.csv` and `summary.json`; of Keras models also `curves.png`, with a folder `member-N`
+    for each network of an ensemble and `search-N` for each candidate of `training.search_space`.
+    The test part is not read.
 
     Args:
         recipe: the experiment.
         manifest: with rows in the splits train and validation.
         folder: of the run; one that holds a checkpoint of the same recipe is taken up from there.
-        cache: folder for decoded images (see `loading.load_images`).
-        teaching: what stands around the model while it learns, e.g. its teachers.
+        cache: folder for decoded inputs (see `inputs.load`).
+        setup: wraps the model during training, e.g. for distillation.
 
     Returns:
         The path of `model.keras`.
 
     Raises:
-        UserError: when the folder belongs to another recipe.
+        UserError: when the folder belongs to another recipe, or the recipe asks for something that
+            its model cannot honor.
     """
-    teaching = teaching or Teaching()
     folder = Path(folder)
     run_folder.claim(folder, recipe)
     manifest.write(folder / "manifest.csv")
-    settings = recipe.training
-    device.set_up(settings.precision, settings.seed, settings.deterministic)
-    model = build_model(recipe, manifest.classes)
-    height, width, channels = teaching.shape or model.input_shape[1:]
-    parts = {name: manifest.part(name) for name in ("train", "validation")}
-    arrays = {
-        name: loading.load_images(part, height, width, channels, cache=cache, progress=track)
-        for name, part in parts.items()
-    }
-    targets = {name: part.targets() for name, part in parts.items()}
-    monitor = f"val_{settings.monitor}"
-    mode = "min" if settings.monitor == "loss" else "max"
-    checkpoint = Checkpoint(folder, monitor, mode, exporter(recipe, manifest.classes, model))
-    done = checkpoint.read()
-    order = phases(recipe)
-    total = order[-1].end
+    parts = [manifest.part(name) for name in ("train", "validation")]
+    both = manifest.replace(sample for part in parts for sample in part)
+    shape = (setup and setup.input_shape) or models.input_shape(recipe.model)
+    kind = models.kind(recipe.model.get("name", models.DEFAULT))
+    samples = inputs.samples(both, kind, shape, cache=cache, progress=track)
+    rows = np.split(np.arange(len(both)), [len(parts[0])])
+    if not recipe.training.search_space:
+        return _fit(recipe, samples, rows, folder, setup)
+    return _search(recipe, samples, rows, folder, setup)
+
+
+def _search(recipe: Recipe, samples: Samples, rows: list, folder: Path, setup) -> Path:
+    """Train every candidate of the search space and keep the best on the validation rows."""
+    tried = []
+    for number, values in enumerate(candidates(recipe)):
+        own = folder / f"search-{number + 1}"
+        console.print(", ".join(f"{key}={value}" for key, value in values.items()))
+        _fit(with_values(recipe, values), samples, rows, own, setup)
+        best = json.loads((own / "summary.json").read_text(encoding="utf-8"))["best"]
+        tried.append({"values": values, "best": best})
+    monitor = f"val_{recipe.training.monitor}"
+    sign = -1 if recipe.training.monitor == "loss" else 1
+    chosen = int(np.argmax([sign * t["best"][monitor] for t in tried]))
+    source = folder / f"search-{chosen + 1}"
+    for name in _PRODUCTS:
+        if (source / name).is_file():
+            with replacing(folder / name) as temporary:
+                shutil.copyfile(source / name, temporary)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    found = {"chosen": tried[chosen]["values"], "tried": tried}
+    write_json(folder / "summary.json", summary | found)
+    console.print(f"chosen on validation: {found['chosen']}")
+    return folder / "model.keras"
+
+
+def candidates(recipe: Recipe) -> list[dict]:
+    """The combinations of values in `training.search_space`, keys of the recipe -> values.
+
+    Raises:
+        UserError: for a key that changes the data instead of how it is learned.
+    """
+    space = recipe.training.search_space
+    found = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    shape = models.input_shape(recipe.model)
+    for values in found:
+        for key in values:
+            if key.split(".")[0] not in ("model", "augment", "training", "transfer"):
+                raise UserError(
+                    f"training.search_space: {key} cannot be searched; expected keys of model, "
+                    "augment, training or transfer"
+                )
+        if models.input_shape(with_values(recipe, values).model) != shape:
+            raise UserError(
+                f"training.search_space: {values} changes the shape of the input; train such "
+                "recipes one by one and compare their runs"
+            )
+    return found
+
+
+def with_values(recipe: Recipe, values: dict) -> Recipe:
+    """The recipe with one candidate's values, and without a search space."""
+    return recipe.changed({"training.search_space": {}} | values)
+
+
+def _fit(recipe: Recipe, samples: Samples, rows: list, folder: Path, setup) -> Path:
+    estimator = estimators.make(recipe, samples, seed=recipe.training.seed, setup=setup)
+    estimator.fit(*rows, folder)
+    file = folder / "model.keras"
+    closed_form = recipe.model.get("name") in estimators.CLOSED_FORM
+    if recipe.training.ensemble_size == 1 and not closed_form:
+        return file  # its training wrote everything
+    with replacing(file) as temporary:
+        estimator.to_keras().save(temporary)
+    best = {"epoch": 1}
+    for part, prefix in zip(rows, ("", "val_"), strict=True):
+        found = score(estimator.predict(part), samples.targets[part])
+        best |= {prefix + name: value for name, value in found.items()}
+    write_history(folder / "history.csv", [best])
+    write_json(folder / "summary.json", {"recipe": recipe.name, "epochs": 1, "best": best})
     console.print(
-        f"{recipe.name}: {model.name}, {model.count_params():,} parameters, "
-        f"{keras.config.dtype_policy().name}; {len(arrays['train']):,} training and "
-        f"{len(arrays['validation']):,} validation samples; epoch {done + 1} of {total}"
+        f"{recipe.name}: accuracy {best['accuracy']:.3f}  validation: loss {best['val_loss']:.3f}  "
+        f"accuracy {best['val_accuracy']:.3f}  uar {best['val_uar']:.3f}"
     )
-    if not done and recipe.transfer.weights != "none":
-        console.print(
-            pretrained.load(model, recipe.transfer.weights, recipe.model, head=recipe.transfer.head)
-        )
-    balanced = settings.imbalance == "balanced_sampling"
-    weights = None
-    if settings.imbalance == "class_weights":
-        weights = pipeline.balanced_class_weights(targets["train"])
-    steps = max(1, len(arrays["train"]) // settings.batch)
-    learner = teaching.around(model)
-    restored = not done
-    for number, phase in enumerate(order, 1):
-        if done >= phase.end and phase is not order[-1]:
-            continue
-        phase.freeze(model)
-        if not restored and done == phase.start:
-            # The checkpoint's optimiser is the last phase's: take the weights alone.
-            checkpoint.restore(learner)
-            restored = True
-        learner.compile(
-            optimizers.optimizer(phase.settings, steps),
-            losses.loss(phase.settings),
-            metrics=["accuracy", UnweightedRecall(len(manifest.classes))],
-            jit_compile=False,  # on a CPU, XLA makes these networks several times slower
-        )
-        checkpoint.others = counting_callbacks(phase.settings, monitor, mode)
-        if not restored:
-            checkpoint.restore(learner)
-            restored = True
-        waited = phase.waited(checkpoint.history, monitor, checkpoint.sign)
-        if done >= phase.end or 0 < phase.settings.patience <= waited:
-            continue
-        watch = Epochs(total, steps, number if len(order) > 1 else None)
-        callbacks = [*checkpoint.others, watch, checkpoint]
-        if settings.tensorboard:
-            callbacks.insert(0, keras.callbacks.TensorBoard(folder / "tensorboard"))
-        learner.fit(
-            pipeline.training_batches(
-                arrays["train"],
-                targets["train"],
-                settings.batch,
-                augment=recipe.augment,
-                class_weights=weights,
-                balanced=balanced,
-                beside=teaching.beside,
-                # A restart draws other numbers than the epochs already done.
-                seed=settings.seed + 1000 * done,
-                deterministic=settings.deterministic,
-            ),
-            steps_per_epoch=steps,
-            validation_data=pipeline.batches(
-                arrays["validation"], targets["validation"], settings.batch
-            ),
-            initial_epoch=done,
-            epochs=phase.end,
-            callbacks=callbacks,
-            verbose=0,
-            shuffle=False,
-        )
-        done = checkpoint.epoch
-    return _finish(folder, checkpoint, recipe, order)
-
-
-def _finish(folder: Path, checkpoint: Checkpoint, recipe: Recipe, order: list[Phase]) -> Path:
-    if not checkpoint.epoch:
-        raise UserError(f"{recipe.name}: training.epochs is 0, there is nothing to train")
-    file = checkpoint.publish()
-    report.draw_curves(checkpoint.history, folder / "curves.png", best=checkpoint.best["epoch"])
-    more = {"phases": _best_of(order, checkpoint)} if len(order) > 1 else {}
-    checkpoint.summarise(recipe.name, **more)
     return file
 
 
-def _best_of(order: list[Phase], checkpoint: Checkpoint) -> dict:
-    return {p.name: checkpoint.best_of(checkpoint.history[p.start : p.end]) for p in order}
+def score(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Cross-entropy, accuracy and UAR of predictions, as Keras's history names them.
 
-
-def build_model(recipe: Recipe, classes: tuple[str, ...]) -> keras.Model:
-    """The recipe's model with logits, under the current dtype policy."""
-    config = dict(recipe.model)
-    return models.build(config.pop("name", "cnn"), classes=len(classes), **config)
-
-
-def exporter(recipe: Recipe, classes: tuple[str, ...], model: keras.Model):
-    """A function that returns `model`'s weights in a float32 model with probabilities.
-
-    A float32 twin, because files of a mixed policy do not convert to TFLite's builtin operators.
+    Args:
+        probabilities: (samples, classes).
+        targets: (samples, classes), rows that add up to 1.
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    twin = build_model(recipe, classes)
-    full = models.with_probabilities(twin)
-    keras.config.set_dtype_policy(policy)
-
-    def export() -> keras.Model:
-        twin.set_weights(model.get_weights())
-        return full
-
-    return export
+    truth = targets.argmax(1)
+    matrix = metrics.confusion_matrix(truth, probabilities.argmax(1), targets.shape[1])
+    found = metrics.scores(matrix)
+    entropy = -(targets * np.log(np.maximum(probabilities, 1e-7))).sum(1).mean()
+    # as the Keras metric: a class without a sample counts as 0
+    uar = np.nan_to_num(found.recall).mean()
+    return {"loss": float(entropy), "accuracy": float(found.accuracy), "uar": float(uar)}

@@ -4,8 +4,18 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from keras_mer.config.recipe import Augment
 from keras_mer.data import pipeline
+from keras_mer.data.inputs import Samples
 
 OFF = Augment(flip=False, shift=0, rotate=0, zoom=0)
+
+
+def samples(images, targets):
+    return Samples(images, targets, targets.argmax(1), tuple("abc"))
+
+
+def training_batches(images, targets, batch, **options):
+    rows = np.arange(len(images))
+    return pipeline.training_batches(samples(images, targets), rows, batch, kind="image", **options)
 
 
 @pytest.fixture
@@ -17,14 +27,17 @@ def data():
 
 def test_batches_keep_order_and_leave_nothing_out(data):
     images, targets = data
-    x, y = zip(*pipeline.batches(images, targets, 4).as_numpy_iterator(), strict=True)
+    x, y = zip(
+        *pipeline.batches(samples(images, targets), np.arange(10), 4).as_numpy_iterator(),
+        strict=True,
+    )
     assert [len(b) for b in x] == [4, 4, 2] and x[0].dtype == np.float32
     np.testing.assert_array_equal(np.concatenate(x), images)
     np.testing.assert_array_equal(np.concatenate(y), targets)
 
 
 def epoch(data, steps=2, **options):
-    batches = pipeline.training_batches(*data, 5, augment=OFF, **options)
+    batches = training_batches(*data, 5, augment=OFF, **options)
     return [b for _, b in zip(range(steps), batches.as_numpy_iterator(), strict=False)]
 
 
@@ -53,7 +66,7 @@ def test_class_weights_are_scikit_learns_and_follow_mixed_labels(data):
     truth = targets.argmax(1)
     expected = compute_class_weight("balanced", classes=np.arange(3), y=truth)
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
-    batches = pipeline.training_batches(
+    batches = training_batches(
         images, targets, 5, augment=Augment(flip=False, shift=0, rotate=0, zoom=0, mixup=1.0),
         class_weights=weights,
     )  # fmt: skip
@@ -64,7 +77,7 @@ def test_class_weights_are_scikit_learns_and_follow_mixed_labels(data):
 def test_of_mixup_and_cutmix_a_batch_gets_one(data):
     images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.full((1, 8, 8, 1), 20, "u1")
     config = Augment(flip=False, shift=0, rotate=0, zoom=0, mixup=1.0, cutmix=1.0)
-    batches = pipeline.training_batches(images, data[1], 10, augment=config, seed=4)
+    batches = training_batches(images, data[1], 10, augment=config, seed=4)
     # mixup leaves an image flat, cutmix leaves its pixels multiples of 20
     kinds = set()
     for x, _ in batches.take(12).as_numpy_iterator():
@@ -82,7 +95,7 @@ def test_balanced_sampling_draws_every_class_as_often_and_every_sample():
     order = random.permutation(100)
 
     def drawn(seed):
-        batches = pipeline.training_batches(
+        batches = training_batches(
             images[order], np.eye(3, dtype=np.float32)[labels[order]], 50, augment=OFF,
             balanced=True, seed=seed, deterministic=True,
         ).take(18)  # fmt: skip

@@ -5,7 +5,6 @@ from keras import layers, ops
 
 from keras_mer.config.recipe import Augment
 from keras_mer.data.transforms import image
-from keras_mer.errors import UserError
 
 
 @keras.saving.register_keras_serializable("keras_mer")
@@ -71,29 +70,16 @@ class EveryFrameAlike(layers.Layer):
         return cls(**config | {"inner": inner})
 
 
-def clip_layers(config: Augment, kind: str, seed: int = 0) -> list[layers.Layer]:
-    """The recipe's augmentation for a kind of input: "image", "flow" or "clip".
+def clip_layers(config: Augment, seed: int = 0) -> list[layers.Layer]:
+    """The recipe's augmentation for clips: every frame of a clip is changed alike."""
+    made = image.image_layers(config, seed)
+    return [EveryFrameAlike(made, dtype="float32")] if made else []
 
-    Raises:
-        UserError: for mixup, cutmix or erasing, which clips do not have.
-    """
-    for name in ("erase", "mixup", "cutmix"):
-        if getattr(config, name):
-            raise UserError(f"augment.{name}: not for clips and flow images; set it to 0")
-    common = {"dtype": "float32"}
-    made: list[layers.Layer] = []
-    flip = config.flip
-    if kind == "flow" and flip:
-        made.append(MirrorFlow(seed + 1, **common))
-        flip = False
-    if flip or config.shift or config.rotate or config.zoom:
-        made.append(
-            image.RandomAffine(flip, config.shift, config.rotate, config.zoom, seed, **common)
-        )
-    if kind != "flow":  # a flow image has no light to change
-        range_ = {"value_range": (0, 255)} | common
-        if config.brightness:
-            made.append(layers.RandomBrightness(config.brightness, seed=seed + 2, **range_))
-        if config.contrast:
-            made.append(layers.RandomContrast(config.contrast, seed=seed + 3, **range_))
-    return [EveryFrameAlike(made, **common)] if kind == "clip" and made else made
+
+def flow_layers(config: Augment, seed: int = 0) -> list[layers.Layer]:
+    """The recipe's augmentation for flow images: geometry only, with a flip that negates u."""
+    made: list[layers.Layer] = [MirrorFlow(seed + 1, dtype="float32")] if config.flip else []
+    if config.shift or config.rotate or config.zoom:
+        amounts = (config.shift, config.rotate, config.zoom)
+        made.append(image.RandomAffine(False, *amounts, seed, dtype="float32"))
+    return made

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from keras_mer.config.recipe import Augment
+from keras_mer.data import transforms
 from keras_mer.data.transforms import clip
 from keras_mer.errors import UserError
+from keras_mer.kinds import KINDS
 
 
 def apply(layers, x):
@@ -21,7 +23,7 @@ def test_every_frame_of_a_clip_gets_the_same_change_and_every_clip_its_own():
     face = random.uniform(60, 190, (16, 16, 1)).astype(np.float32)
     clips = np.tile(face, (6, 4, 1, 1, 1))
     config = Augment(flip=True, shift=0.2, rotate=20, zoom=0.2, brightness=0.1, contrast=0.2)
-    out = apply(clip.clip_layers(config, "clip", seed=1), clips)
+    out = apply(clip.clip_layers(config, seed=1), clips)
     assert out.shape == clips.shape
     for frame in range(1, 4):
         np.testing.assert_allclose(out[:, frame], out[:, 0], atol=1e-3)
@@ -33,7 +35,7 @@ def test_frames_that_differ_keep_their_order_and_channels():
     for frame in range(3):
         for channel in range(2):
             clips[:, frame, :, :, channel] = 10 * frame + channel
-    out = apply(clip.clip_layers(Augment(shift=0.3), "clip"), clips)
+    out = apply(clip.clip_layers(Augment(shift=0.3)), clips)
     np.testing.assert_allclose(out, clips, atol=1e-4)
 
 
@@ -69,15 +71,33 @@ def test_flow_is_mirrored_every_second_time():
     np.testing.assert_array_equal(clip.MirrorFlow()(flow, training=False), flow)
 
 
-def test_the_layers_survive_their_config():
-    for kind in ("clip", "flow"):
-        for layer in clip.clip_layers(Augment(), kind, seed=5):
-            config = keras.saving.serialize_keras_object(layer)
-            again = keras.saving.deserialize_keras_object(config)
-            assert keras.saving.serialize_keras_object(again) == config
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_survive_their_config(kind):
+    for layer in transforms.random_layers(Augment(), kind, seed=5):
+        config = keras.saving.serialize_keras_object(layer)
+        again = keras.saving.deserialize_keras_object(config)
+        assert keras.saving.serialize_keras_object(again) == config
 
 
-def test_what_clips_do_not_have_is_refused():
-    with pytest.raises(UserError, match="augment.erase: not for clips and flow images"):
-        clip.clip_layers(Augment(erase=0.5), "clip")
-    assert clip.clip_layers(Augment(False, 0.0, 0.0, 0.0), "flow") == []
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [(k.name, key) for k in KINDS.values() for key in k.refused],
+)
+def test_a_transform_without_meaning_for_the_kind_is_refused(kind, key):
+    with pytest.raises(UserError, match=f"augment.{key}: not available for models of kind {kind}"):
+        transforms.random_layers(Augment(**{key: 0.5}), kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_made_where_nothing_is_asked_for(kind):
+    assert transforms.random_layers(Augment(flip=False, shift=0, rotate=0, zoom=0), kind) == []
+
+
+def test_the_mirror_image_of_arrays_is_that_of_the_layers():
+    flow = np.random.default_rng(0).uniform(0, 255, (3, 4, 6, 3)).astype(np.float32)
+    np.testing.assert_allclose(
+        transforms.mirror(flow, "flow"), np.asarray(clip.mirror_flow(flow)), rtol=1e-6
+    )
+    np.testing.assert_array_equal(transforms.mirror(flow, "image"), flow[:, :, ::-1])
+    clips = flow[:, None]
+    np.testing.assert_array_equal(transforms.mirror(clips, "clip"), clips[..., ::-1, :])
