@@ -12,8 +12,8 @@ def main() -> None:
     options.add_recipe_options(parser, "megc2019-flow")
     parser.add_argument(
         "--protocol",
-        choices=["loso", "kfold", "dataset", "split", "peek"],
-        help="instead of the recipe's; peek is loso with the field's leaky number beside it",
+        choices=["loso", "kfold", "dataset", "split"],
+        help="instead of the recipe's",
     )
     parser.add_argument("--run", type=Path, help="run folder (default: runs/RECIPE-PROTOCOL)")
     parser.add_argument("--jobs", type=int, default=0, help="folds at a time (default: the cores)")
@@ -37,13 +37,12 @@ def main() -> None:
     from keras_mer.cross_validation import parallel, runner, scores
     from keras_mer.data import build
 
-    chosen = {
-        None: [],
-        "peek": ["protocol.kind=loso", "protocol.peek=true"],
-    }.get(args.protocol, [f"protocol.kind={args.protocol}"])
+    chosen = [f"protocol.kind={args.protocol}"] if args.protocol else []
     recipe = options.recipe(args, *chosen)
     manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
-    what = "peek" if recipe.protocol.peek else recipe.protocol.kind
+    what = recipe.protocol.kind
+    if recipe.protocol.test_set_selection:
+        what += "-test-set-selection"
     folder = args.run or Path("runs") / f"{recipe.name}-{what}"
     with parallel.cluster(args.backend, args.cluster):
         runner.run(

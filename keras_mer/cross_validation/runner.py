@@ -1,7 +1,8 @@
 """Score clips by leaving people out: every fold and seed a job of its own, resumable.
 
 Nothing that is reported was chosen on the clips it is reported on. The one exception says so in
-its name: `protocol.peek` computes, beside the honest score, what the field's usual code prints.
+its name: `protocol.test_set_selection` computes, beside that score, the one with epochs selected on
+the test fold.
 """
 
 import itertools
@@ -184,10 +185,10 @@ def final(recipe: Recipe, manifest: Manifest, folder: str | os.PathLike, *, cach
     labels, classes = manifest.labels(), len(manifest.classes)
     inputs = load_inputs(recipe, manifest, cache=cache)
     everybody, seed = np.arange(len(manifest)), recipe.protocol.seeds[0]
-    if recipe.protocol.choose:
+    if recipe.training.search_space:
         fold = Fold("everybody", everybody, everybody[:0])
         recipe, *_ = _choose(Job(recipe, manifest, inputs, fold, seed), labels, classes)
-        recipe = recipe.changed({"protocol.choose": {}})
+        recipe = recipe.changed({"training.search_space": {}})
     run_folder.claim(folder, recipe)
     model = fitting.learner(recipe, inputs, labels, classes, seed).committee(everybody)
     with replacing(folder / "model.keras") as temporary:
@@ -211,7 +212,7 @@ def _learn(job: Job) -> dict:
     start = time.time()
     labels, classes = job.manifest.labels(), len(job.manifest.classes)
     recipe, result = job.recipe, {"fold": job.fold.name, "seed": job.seed}
-    if recipe.protocol.choose:
+    if recipe.training.search_space:
         recipe, result["chosen"], result["tried"] = _choose(job, labels, classes)
     learner = _learner(recipe, job.inputs, labels, classes, job.seed)
     honest, peek = learner.answer(job.fold.train, job.fold.test)
@@ -223,16 +224,15 @@ def _learn(job: Job) -> dict:
 
 def _choose(job: Job, labels: np.ndarray, classes: int) -> tuple[Recipe, dict, list[float]]:
     """The values with the best pooled UF1 over folds by subject of the learnt part alone."""
-    protocol = job.recipe.protocol
-    inner = folds.by_subject(job.manifest, job.fold.train, protocol.inner)
-    keys = list(protocol.choose)
+    inner = folds.by_subject(job.manifest, job.fold.train, job.recipe.protocol.search_folds)
+    space = job.recipe.training.search_space
+    keys = list(space)
     candidates = [
-        dict(zip(keys, values, strict=True))
-        for values in itertools.product(*protocol.choose.values())
+        dict(zip(keys, values, strict=True)) for values in itertools.product(*space.values())
     ]
     tried = []
     for candidate in candidates:
-        recipe = job.recipe.changed(candidate | {"protocol.peek": False})
+        recipe = job.recipe.changed(candidate | {"protocol.test_set_selection": 0})
         learner = _learner(recipe, job.inputs, labels, classes, job.seed)
         guess = np.concatenate([learner.answer(f.train, f.test)[0].prediction for f in inner])
         truth = labels[np.concatenate([f.test for f in inner])]

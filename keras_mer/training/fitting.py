@@ -45,7 +45,7 @@ class Learner:
         self.recipe, self.labels, self.classes, self.seed = recipe, labels, classes, seed
         settings = recipe.training
         self._weights = []  # each member's start
-        for member in range(recipe.protocol.members):
+        for member in range(recipe.training.ensemble_size):
             device.set_up(settings.precision, 1000 * seed + member, settings.deterministic)
             self.model = self._build()
             self._weights.append(self.model.get_weights())
@@ -77,11 +77,12 @@ class Learner:
         from keras import ops
 
         # Keras asks for whole executions: as many epochs each as divide their number.
-        peek = self.recipe.protocol.peek
-        every = self.recipe.protocol.peek_every if peek else 50
+        peek = self.recipe.protocol.test_set_selection
+        every = peek or 50
         if peek and settings.epochs % every:
             raise UserError(
-                f"protocol.peek_every: {every} does not divide training.epochs, {settings.epochs}"
+                f"protocol.test_set_selection: {every} does not divide training.epochs, "
+                f"{settings.epochs}"
             )
         while settings.epochs % every:
             every -= 1
@@ -104,7 +105,7 @@ class Learner:
         """
         import keras
 
-        peek = self.recipe.protocol.peek
+        peek = self.recipe.protocol.test_set_selection
         answers: list[list[np.ndarray]] = []  # of each member, the probabilities by epoch
         for member in range(len(self._weights)):
             seen: list[np.ndarray] = []

@@ -21,8 +21,8 @@ def clips():
     return manifest.labels(), inputs, (rows[~first], rows[first]), (rows[~second], rows[second])
 
 
-def make(labels, inputs, model=TINY, **protocol):
-    return fitting.learner(recipe(model, **protocol), inputs, labels, 3, 0)
+def make(labels, inputs, model=TINY, training=None, **protocol):
+    return fitting.learner(recipe(model, training, **protocol), inputs, labels, 3, 0)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -58,18 +58,18 @@ def test_peeking_picks_the_epoch_by_the_test_labels_and_is_kept_apart(clips):
     labels, inputs, (train, test), _ = clips
     plain, none = make(labels, inputs).answer(train, test)
     assert none is None
-    learner = make(labels, inputs, peek=True)
+    learner = make(labels, inputs, test_set_selection=1)
     honest, peek = learner.answer(train, test)
     np.testing.assert_allclose(honest.probabilities, plain.probabilities, atol=1e-4)
     right = [(a.prediction == labels[test]).sum() for a in (honest, peek)]
     assert right[1] >= right[0]
-    with pytest.raises(UserError, match="peek_every: 3 does not divide training.epochs, 4"):
-        make(labels, inputs, peek=True, peek_every=3)
+    with pytest.raises(UserError, match="test_set_selection: 3 does not divide training.epochs, 4"):
+        make(labels, inputs, test_set_selection=3)
 
 
 def test_a_committee_answers_with_its_members_mean(clips):
     labels, inputs, (train, test), _ = clips
-    learner = make(labels, inputs, members=2)
+    learner = make(labels, inputs, training={"ensemble_size": 2})
     together = learner.answer(train, test)[0]
     first = make(labels, inputs).answer(train, test)[0]  # member 1 starts as a lone network
     second = 2 * together.probabilities - first.probabilities

@@ -80,4 +80,4 @@ def test_the_layers_survive_their_config():
 def test_what_clips_do_not_have_is_refused():
     with pytest.raises(UserError, match="augment.erase: not for clips and flow images"):
         clip.clip_layers(Augment(erase=0.5), "clip")
-    assert clip.clip_layers(Augment(False, 0.0, 0.0, 0.0), "flow") == []
+    assert clip.clip_layers(Augment(flip=False, shift=0, rotate=0, zoom=0), "flow") == []
