@@ -36,7 +36,7 @@ def main() -> int:
         name = args.manifest.stem
         report = audit(Manifest.read(args.manifest), near=near, progress=track)
     else:
-        recipe = options.recipe(args)
+        recipe = options.recipe(args, command="audit")
         name, how = recipe.name, build.keywords(recipe)
         del how["drop_duplicates"]
         _, report = build.prepare(how.pop("sources"), near=near, progress=track, **how)

@@ -38,7 +38,7 @@ def main() -> None:
     from keras_mer.data import build
 
     chosen = [f"protocol.kind={args.protocol}"] if args.protocol else []
-    recipe = options.recipe(args, *chosen)
+    recipe = options.recipe(args, *chosen, command="loso")
     manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
     what = recipe.protocol.kind
     if recipe.protocol.test_set_selection:

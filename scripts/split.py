@@ -22,7 +22,7 @@ def main() -> None:
 
     from keras_mer.data import build
 
-    recipe = options.recipe(args)
+    recipe = options.recipe(args, command="split")
     build.manifest_for(recipe, args.manifest, renew=True)
 
 

@@ -84,9 +84,16 @@ def renamed(values: Mapping, where: str) -> dict:
     for name, inner in _OF_KEYS:
         section = out.get(name)
         if isinstance(section, dict) and isinstance(section.get(inner), Mapping):
-            given = section[inner]
-            section[inner] = {key(k) if isinstance(k, str) else k: v for k, v in given.items()}
+            section[inner] = dict(_renamed_item(*item) for item in section[inner].items())
     return out
+
+
+def _renamed_item(name: Any, given: Any) -> tuple[Any, Any]:
+    if not isinstance(name, str):
+        return name, given
+    if isinstance(given, list):  # the values of a search space
+        return key(name), [value(name, each) for each in given]
+    return key(name), value(name, given)
 
 
 def _test_set_selection(values: dict, where: str) -> None:

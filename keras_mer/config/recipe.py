@@ -190,7 +190,10 @@ def _set(values: dict, key: str, value: Any, where: str) -> None:
 
 
 def _place(values: dict, text: str) -> None:
-    sources = (values.get("data") or {}).get("sources") or {}
+    data = values.get("data")
+    sources = data.get("sources") if isinstance(data, dict) else None
+    if not isinstance(sources, dict):
+        return  # the schema refuses it
     name, equals, path = text.partition("=")
     if not equals:
         if len(sources) != 1:

@@ -94,6 +94,9 @@ def test_data_places_a_source(tmp_path):
     assert recipes.load("demo", data=["synthetic=y"]).data.sources == {"synthetic": "y"}
     with pytest.raises(UserError, match="no source 'synthetc'.*did you mean 'synthetic'"):
         recipes.load("demo", data=["synthetc=y"])
+    for none in ("data: [faces]", "data: {sources: 3}"):
+        with pytest.raises(UserError, match="mapping"):
+            recipes.load(write(tmp_path, none + "\nmodel: {}"), data=["/mnt/x"])
     two = write(tmp_path, "data: {sources: {fer2013: a, ckplus: {path: b, frames: 1}}}\nmodel: {}")
     with pytest.raises(UserError, match="say which one with SOURCE=PATH"):
         recipes.load(two, data=["/mnt/x"])
