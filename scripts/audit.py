@@ -13,7 +13,7 @@ def main() -> int:
         epilog="A recipe's data is audited as it is before split drops the leaks; a manifest as "
         "it stands.",
     )
-    options.add_recipe_options(parser, example="data.split=stratified")
+    options.add_recipe_options(parser, example="split.method=stratified")
     parser.add_argument("--manifest", type=Path, help="audit this manifest instead of a recipe")
     parser.add_argument(
         "--no-near", action="store_true", help="do not look for near-duplicates (all pairs)"
@@ -26,8 +26,6 @@ def main() -> int:
     )
     args = parser.parse_args()
 
-    import dataclasses
-
     from keras_mer.data import build, frame_sampling
     from keras_mer.data.audit import audit
     from keras_mer.data.manifest import Manifest
@@ -38,8 +36,8 @@ def main() -> int:
         name = args.manifest.stem
         report = audit(Manifest.read(args.manifest), near=near, progress=track)
     else:
-        recipe = options.recipe(args)
-        name, how = recipe.name, dataclasses.asdict(recipe.data)
+        recipe = options.recipe(args, command="audit")
+        name, how = recipe.name, build.keywords(recipe)
         del how["drop_duplicates"]
         _, report = build.prepare(how.pop("sources"), near=near, progress=track, **how)
     page, table = report.write(args.out or Path("data/audits") / name)

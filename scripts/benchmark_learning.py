@@ -83,7 +83,6 @@ def dino(recipe, steps: int, rounds: int) -> str:
 
 def distillation(recipe, steps: int, rounds: int) -> str:
     """Distillation's step, the student's plain one, and its teacher's look at the same images."""
-    import dataclasses
 
     import keras
     import numpy as np
@@ -92,7 +91,7 @@ def distillation(recipe, steps: int, rounds: int) -> str:
     from keras_mer.training import setup
 
     def student():
-        own = dataclasses.replace(recipe, model=recipe.student.model)
+        own = recipe.model_copy(update={"model": recipe.student.model})
         return setup.build_model(own, tuple("abcdefg"))
 
     teacher = setup.build_model(recipe, tuple("abcdefg"))

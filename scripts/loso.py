@@ -40,7 +40,7 @@ def main() -> None:
     from keras_mer.data import build
 
     chosen = [f"protocol.kind={args.protocol}"] if args.protocol else []
-    recipe = options.recipe(args, *chosen)
+    recipe = options.recipe(args, *chosen, command="loso")
     manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
     folder = args.run or Path("runs") / f"{recipe.name}-{recipe.protocol.kind}"
     with parallel.cluster(args.backend, args.cluster):

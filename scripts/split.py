@@ -12,9 +12,9 @@ def main() -> None:
         description=__doc__,
         epilog="Every row stays in the manifest; one that cannot be used has the split 'dropped' "
         "and the reason as its note. Example: scripts/split.py --recipe fer2013-cnn "
-        "--data /mnt/fer2013 --set data.split=stratified",
+        "--data /mnt/fer2013 --set split.method=stratified",
     )
-    options.add_recipe_options(parser, example="data.seed=1")
+    options.add_recipe_options(parser, example="split.seed=1")
     parser.add_argument(
         "--manifest", type=Path, help="csv to write (default: data/manifests/RECIPE.csv)"
     )
@@ -22,7 +22,7 @@ def main() -> None:
 
     from keras_mer.data import build
 
-    recipe = options.recipe(args)
+    recipe = options.recipe(args, command="split")
     build.manifest_for(recipe, args.manifest, renew=True)
 
 

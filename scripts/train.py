@@ -21,7 +21,7 @@ def main() -> None:
     from keras_mer.data import build
     from keras_mer.training import distillation
 
-    recipe = options.recipe(args)
+    recipe = options.recipe(args, command="train")
     manifest = build.manifest_for(recipe, args.manifest)
     folder = args.run or Path("runs") / recipe.name
     model = distillation.learn(recipe, manifest, folder, cache="data/cache")

@@ -107,5 +107,5 @@ def _estimator(recipe: Recipe, samples: Samples, seed: int) -> Estimator:
         if len(_estimators) >= 16:
             _estimators.clear()
         # of two seeds with one network each, none is the other's
-        _estimators[key] = estimators.make(recipe, samples, seed=recipe.training.seed + 1000 * seed)
+        _estimators[key] = estimators.make(recipe, samples, seed=1000 * seed)
     return _estimators[key]

@@ -145,7 +145,7 @@ def fit_final(recipe: Recipe, manifest: Manifest, folder: str | os.PathLike, *, 
     if recipe.training.search_space:
         job = fold_jobs.Job(recipe, manifest, samples, Fold("all", everybody, everybody[:0]), seed)
         recipe, summary["chosen"], summary["tried"] = fold_jobs.choose(job)
-    estimator = estimators.make(recipe, samples, seed=recipe.training.seed + 1000 * seed)
+    estimator = estimators.make(recipe, samples, seed=1000 * seed)
     estimator.fit(everybody)
     with replacing(folder / "model.keras") as temporary:
         estimator.to_keras().save(temporary)

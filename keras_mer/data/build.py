@@ -1,6 +1,5 @@
 """From the sources a recipe names to one manifest that is merged, split and free of leaks."""
 
-import dataclasses
 import json
 import os
 from collections import Counter
@@ -124,7 +123,7 @@ def manifest_for(
     by hand) is taken as it is.
 
     Args:
-        recipe: whose `data` to build.
+        recipe: whose `data` to build and to divide by its `split`.
         path: default ``data/manifests/<recipe's name>.csv``.
         renew: build it whether it is there or not.
 
@@ -133,7 +132,7 @@ def manifest_for(
     """
     path = Path(path or f"data/manifests/{recipe.name}.csv")
     beside = path.with_suffix(".json")
-    settings = json.loads(json.dumps(dataclasses.asdict(recipe.data), default=str))
+    settings = keywords(recipe)
     if path.is_file() and not renew:
         if beside.is_file() and (made := json.loads(beside.read_text("utf-8"))) != settings:
             changed = [
@@ -154,6 +153,22 @@ def manifest_for(
     write_json(beside, settings)
     console.print(f"{describe(manifest)}\nwrote {path}", markup=False)
     return Manifest.read(path)
+
+
+def keywords(recipe: Recipe) -> dict:
+    """The keywords of `build`, and of `prepare` but for drop_duplicates, with `sources` as spec."""
+    data, split = recipe.data, recipe.split
+    values = {
+        "sources": data.sources,
+        "vocabulary": data.vocabulary,
+        "split": split.method,
+        "fractions": split.fractions,
+        "folds": split.folds,
+        "fold": split.fold,
+        "seed": split.seed,
+        "drop_duplicates": data.drop_duplicates,
+    }
+    return json.loads(json.dumps(values, default=str))
 
 
 def describe(manifest: Manifest) -> str:

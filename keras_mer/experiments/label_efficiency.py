@@ -37,7 +37,8 @@ def compare(
 
     Args:
         recipe: its `model` and `training` say how labels are learnt.
-        manifest: with rows in the splits train and validation; see `chain.hold_out` in a recipe.
+        manifest: with rows in the splits train and validation; see `ssl_distillation.hold_out` in
+            a recipe.
         pretrained: a DINO run.
         folder: to write.
         fractions: shares of the labels; for one seed the smaller ones are part of the larger.
@@ -49,7 +50,7 @@ def compare(
         As in `probes.json`: share -> way -> scores with intervals, and what it gains.
     """
     folder = Path(folder)
-    manifest = subsets.hold_out(manifest, recipe.chain.hold_out)
+    manifest = subsets.hold_out(manifest, recipe.ssl_distillation.hold_out)
     split = stages.judged(manifest)
     part = manifest.part(split)
     answers = _frozen(recipe, manifest, part, pretrained, fractions, seeds, cache)

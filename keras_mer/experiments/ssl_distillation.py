@@ -1,13 +1,12 @@
 """From images without labels to a small model: pretrain, fine-tune, distil, evaluate, export."""
 
-import dataclasses
 import json
 from pathlib import Path
 
 from keras_mer.config.recipe import (
-    Chain,
     Dino,
     Recipe,
+    SslDistillation,
     Student,
     Transfer,
 )
@@ -46,7 +45,7 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
     published to `out`.
 
     Args:
-        recipe: with `dino`, `student` and `chain`; its model is the teacher.
+        recipe: with `dino`, `student` and `ssl_distillation`; its model is the teacher.
         manifest: with rows in the splits train and validation.
         folder: of the chain.
         out: folder of the published student, ``saved_models/<recipe's name>`` by default.
@@ -60,8 +59,8 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
     """
     if not recipe.student.model:
         raise UserError(f"{recipe.name}: student.model is missing: who is to learn?")
-    folder, seeds = Path(folder), recipe.chain.seeds
-    manifest = subsets.hold_out(manifest, recipe.chain.hold_out)
+    folder, seeds = Path(folder), recipe.ssl_distillation.seeds
+    manifest = subsets.hold_out(manifest, recipe.ssl_distillation.hold_out)
     split = stages.judged(manifest)
     _stage("pretrain")
     dino = stages.run(
@@ -69,7 +68,9 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
         folder / "dino", cache=cache,
     )  # fmt: skip
     guesses = {kind: [] for kind in KINDS}
-    labelled = {seed: subsets.few_labels(manifest, recipe.chain.labels, seed) for seed in seeds}
+    labelled = {
+        seed: subsets.few_labels(manifest, recipe.ssl_distillation.labels, seed) for seed in seeds
+    }
     # Kind by kind, so that whether DINO pays is known before any student learns.
     for kind in KINDS:
         for seed in seeds:
@@ -97,8 +98,13 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
 
 def plain(recipe: Recipe, name: str, **sections) -> Recipe:
     """The recipe under another name, without the sections of a chain but those given."""
-    empty = {"dino": Dino(), "student": Student(), "chain": Chain(), "transfer": Transfer()}
-    return dataclasses.replace(recipe, name=name, **(empty | sections))
+    empty = {
+        "dino": Dino(),
+        "student": Student(),
+        "ssl_distillation": SslDistillation(),
+        "transfer": Transfer(),
+    }
+    return recipe.model_copy(update={"name": name} | empty | sections)
 
 
 def stage(recipe: Recipe, kind: str, seed: int, dino: Path, folder: Path) -> Recipe:
@@ -109,22 +115,20 @@ def stage(recipe: Recipe, kind: str, seed: int, dino: Path, folder: Path) -> Rec
         # Its statistics are the crops': let BatchNorm learn those of whole faces.
         own = plain(recipe, name, transfer=after(dino, recipe.transfer))
     elif kind.startswith("student"):
-        own = dataclasses.replace(own, model=recipe.student.model)
+        own = own.model_copy(update={"model": recipe.student.model})
         own = own.changed(recipe.student.changes) if recipe.student.changes else own
     if kind == "student-distilled":
         teacher = folder / f"teacher-dino-seed{seed}"
-        own = dataclasses.replace(
-            own, student=dataclasses.replace(recipe.student, teachers=[str(teacher)], changes={})
-        )
+        student = recipe.student.model_copy(update={"teachers": [str(teacher)], "changes": {}})
+        own = own.model_copy(update={"student": student})
         if recipe.student.epochs:
             own = own.changed({"training.epochs": recipe.student.epochs})
-    seeded = dataclasses.replace(own.training, seed=own.training.seed + seed)
-    return dataclasses.replace(own, training=seeded)
+    return own.changed({"training.seed": own.training.seed + seed})
 
 
 def after(dino: Path, transfer: Transfer) -> Transfer:
     """The recipe's `transfer`, from a DINO run."""
-    return dataclasses.replace(transfer, weights=str(dino), batch_norm=True)
+    return transfer.model_copy(update={"weights": str(dino), "batch_norm": True})
 
 
 def _stage(name: str) -> None:
@@ -132,9 +136,12 @@ def _stage(name: str) -> None:
 
 
 def _export(recipe: Recipe, folder: Path, kind: str, out) -> dict:
-    run = folder / f"{kind}-seed{recipe.chain.seeds[0]}"
+    run = folder / f"{kind}-seed{recipe.ssl_distillation.seeds[0]}"
     if kind == "student-distilled":
-        target, variants = Path(out or f"saved_models/{recipe.name}"), recipe.chain.variants
+        target, variants = (
+            Path(out or f"saved_models/{recipe.name}"),
+            recipe.ssl_distillation.variants,
+        )
     else:
         target, variants = run / "export", ["int8"]
     source = run / "model.keras"

@@ -1,6 +1,5 @@
 """Learn a recipe's network without labels (DINO) into one run folder, resumable like training."""
 
-import dataclasses
 from functools import partial
 from pathlib import Path
 
@@ -102,7 +101,7 @@ def network(recipe: Recipe, classes: tuple[str, ...]) -> keras.Model:
 
 def without_labels(recipe: Recipe) -> Recipe:
     """The recipe with `dino.model` in its `model`."""
-    return dataclasses.replace(recipe, model=recipe.model | recipe.dino.model)
+    return recipe.model_copy(update={"model": recipe.model | recipe.dino.model})
 
 
 def build(recipe: Recipe, body: keras.Model, steps: int) -> dino.DINO:
@@ -136,7 +135,7 @@ def build(recipe: Recipe, body: keras.Model, steps: int) -> dino.DINO:
         local_size=s.local_size or None,
         student_temperature=s.student_temperature,
         balance=s.balance,
-        centre_momentum=s.centre_momentum,
+        centre_momentum=s.center_momentum,
         frozen_steps=round(s.freeze * steps),
     )  # fmt: skip
     # On a CPU, XLA makes these networks several times slower.

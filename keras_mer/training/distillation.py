@@ -1,6 +1,5 @@
 """Distil trained runs into a smaller network: one recipe, one run folder, like any training."""
 
-import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +57,7 @@ def teach(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
     keras.config.set_dtype_policy(policy)
     shape = largest([student, *teachers])
     beside = None
-    if not any(dataclasses.astuple(recipe.augment)) and not settings.matching:
+    if not any(value for _, value in recipe.augment) and not settings.matching:
         part = manifest.part("train")
         images = loading.load_images(part, *shape, cache=cache, progress=track)
         beside = answers(teachers, images, folder, _key(settings.teachers, part, shape))

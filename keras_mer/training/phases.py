@@ -1,6 +1,6 @@
 """The phases of a run: the head alone on a frozen body, then what the recipe lets learn."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import keras
 
@@ -44,7 +44,9 @@ def phases(recipe: Recipe) -> list[Phase]:
     made = []
     if first:
         # Without early stopping: a short phase whose end has to be known beforehand.
-        own = replace(settings, epochs=first, rate=transfer.rate, warmup=0.0, patience=0)
+        own = settings.model_copy(
+            update={"epochs": first, "rate": transfer.rate, "warmup": 0.0, "patience": 0}
+        )
         made.append(Phase("extract", 0, first, own, 0, False))
     if settings.epochs or not made:
         # A network that starts from random weights needs its BatchNorm to learn.

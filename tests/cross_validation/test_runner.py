@@ -35,7 +35,7 @@ def table(folder):
 
 
 def test_a_run_leaves_every_clip_predicted_once_a_seed(clips, tmp_path):
-    scores = run(recipe(TINY, seeds=[0, 1], peek=True), clips, tmp_path / "run")
+    scores = run(recipe(TINY, seeds=[0, 1], test_set_selection=1), clips, tmp_path / "run")
     t = fold_scores.read(tmp_path / "run")
     manifest, _ = clips
     for seed in (0, 1):
@@ -88,8 +88,9 @@ def test_a_folder_of_another_recipe_or_of_other_clips_is_refused(clips, tmp_path
 
 
 def test_what_is_chosen_is_chosen_without_the_outer_fold(clips):
-    choose = {"training.rate": [1e-9, 0.01]}
-    made = recipe(TINY, {"epochs": 12}, kind="kfold", folds=3, choose=choose, inner=3)
+    space = {"training.rate": [1e-9, 0.01]}
+    training = {"epochs": 12, "search_space": space}
+    made = recipe(TINY, training, kind="kfold", folds=3, search_folds=3)
     manifest, inputs = clips
     fold = folds.outer(manifest, made.protocol)[0]
     job = runner.Job(made, manifest, inputs, fold, 0)
@@ -193,7 +194,7 @@ def test_the_final_model_learns_all_clips(tmp_path, monkeypatch):
 
     manifest, inputs = people(subjects=4)
     monkeypatch.setattr(runner, "load_inputs", lambda *_, **__: inputs)
-    file = runner.final(recipe(TINY, members=2), manifest, tmp_path / "run")
+    file = runner.final(recipe(TINY, {"ensemble_size": 2}), manifest, tmp_path / "run")
     model = saving.load_model(file, manifest.classes)
     p = model.predict(inputs.astype(np.float32), verbose=0)
     np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
@@ -207,10 +208,11 @@ def test_the_final_model_chooses_as_a_fold_does(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "load_inputs", lambda *_, **__: inputs)
     model = {"name": "flow_kernel", "size": 12, "smooth": 0}
     # with a reach like that, nothing is like anything
-    made = recipe(model, choose={"model.reach": [1e4, 0.5], "model.ridge": [0.1]}, inner=3)
+    space = {"model.reach": [1e4, 0.5], "model.ridge": [0.1]}
+    made = recipe(model, {"search_space": space}, search_folds=3)
     file = runner.final(made, manifest, tmp_path)
     chosen = recipes.load(tmp_path / "recipe.yaml")
-    assert chosen.model["reach"] == 0.5 and not chosen.protocol.choose
+    assert chosen.model["reach"] == 0.5 and not chosen.training.search_space
     p = saving.load_model(file, manifest.classes).predict(inputs.astype(np.float32), verbose=0)
     assert (p.argmax(1) == manifest.labels()).mean() > 0.9
 

@@ -135,7 +135,7 @@ def test_a_recipe_of_clips_needs_no_word_about_its_split(tmp_path, monkeypatch, 
     write_flow(tmp_path / "people", subjects=9)
     flow_recipe().write(tmp_path / "floor.yaml")
     monkeypatch.chdir(tmp_path)
-    fractions = ["--recipe", "floor.yaml", "--set", "data.fractions=[0.5, 0.25, 0.25]"]
+    fractions = ["--recipe", "floor.yaml", "--set", "split.fractions=[0.5, 0.25, 0.25]"]
     assert run("split", fractions, monkeypatch) == 0
     manifest = Manifest.read("data/manifests/people.csv")
     assert len(manifest) == 54 and set(manifest.counts("split")) == {"train", "validation", "test"}

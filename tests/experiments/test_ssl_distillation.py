@@ -1,7 +1,6 @@
 """The chain on a tiny dataset: every stage leaves a run, and the same command goes on."""
 
 import csv
-import dataclasses
 import json
 
 import keras
@@ -23,12 +22,13 @@ def tiny_chain(dataset, *more):
         "ssl-kd-demo",
         [
             "model.stem=4", "model.filters=[8, 8]", "model.size=24",
-            "data.fractions=[0.7, 0.15, 0.15]", "training.epochs=2", "training.warmup=0",
+            "split.fractions=[0.7, 0.15, 0.15]", "training.epochs=2", "training.warmup=0",
             "dino.epochs=2", "dino.batch=32", "dino.warmup=0", "dino.outputs=16", "dino.hidden=16",
             "dino.bottleneck=8", "dino.local_crops=2", "dino.local_size=16", "dino.nearest_every=1",
             "student.model={name: cnn, size: 24, stem: 4, filters: [6], pool: average}",
             "student.epochs=1",
-            "chain.labels=0.5", "chain.seeds=[0]", "chain.variants=[float32]", *more,
+            "ssl_distillation.labels=0.5", "ssl_distillation.seeds=[0]",
+            "ssl_distillation.variants=[float32]", *more,
         ],
         data=[str(dataset)],
     )  # fmt: skip
@@ -36,7 +36,7 @@ def tiny_chain(dataset, *more):
 
 @pytest.fixture(scope="module")
 def manifest(tiny_dataset):
-    how = dataclasses.asdict(tiny_chain(tiny_dataset).data)
+    how = build.keywords(tiny_chain(tiny_dataset))
     return build.build(how.pop("sources"), **how)[0]
 
 
@@ -162,7 +162,7 @@ def test_teachers_answers_are_kept_when_nothing_is_augmented(
     changes |= {"training.imbalance": "class_weights"}
     changes["student.teachers"] = [str(home[0] / "run/teacher-dino-seed0")] * 2
     recipe = tiny_chain(tiny_dataset).changed(changes)
-    recipe = dataclasses.replace(recipe, model=recipe.student.model)
+    recipe = recipe.model_copy(update={"model": recipe.student.model})
     distillation.teach(recipe, manifest, tmp_path / "run")
     (kept,) = (tmp_path / "run").glob("teachers-*.npy")
     given = np.load(kept)
@@ -186,7 +186,7 @@ def test_students_are_a_quarter_of_their_teachers(name):
     recipe = recipes.load(name)
     teacher = trainer.build_model(recipe, tuple("abcdefg"))
     student = trainer.build_model(
-        dataclasses.replace(recipe, model=recipe.student.model), tuple("abcdefg")
+        recipe.model_copy(update={"model": recipe.student.model}), tuple("abcdefg")
     )
     assert student.count_params() <= teacher.count_params() / 4
     assert cost.multiply_adds(student) <= cost.multiply_adds(teacher) / 4
@@ -215,7 +215,7 @@ def test_collapse_stops_after_two_epochs_in_a_row_and_says_what_to_do():
 def test_outputs_that_never_learn_are_judged_all_the_same():
     settings = recipes.load("ssl-kd-demo", ["dino.epochs=40", "dino.warmup=1"]).dino
     grace = {
-        freeze: dino.CollapseStop(dataclasses.replace(settings, freeze=freeze), None).grace
+        freeze: dino.CollapseStop(settings.model_copy(update={"freeze": freeze}), None).grace
         for freeze in (0, 5, 40)
     }
     assert grace == {0: 2, 5: 6, 40: 2}

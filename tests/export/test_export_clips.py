@@ -89,7 +89,7 @@ def test_a_flow_model_is_shown_the_flow_images_that_flow_py_writes(smic):
 def test_a_committee_of_flow_models_is_published_with_its_score(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "people", subjects=6)
-    made = recipe(TINY, {"epochs": 2}, members=2)
+    made = recipe(TINY, {"epochs": 2, "ensemble_size": 2})
     manifest = loaded(made)
     runner.final(made, manifest, "runs/people")
     scores = {"whole": {"clips": 36, "macro_f1": [0.5, 0.4, 0.6], "uar": [0.5, 0.4, 0.6]}}

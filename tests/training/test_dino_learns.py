@@ -1,7 +1,5 @@
 """DINO on drawn faces: what it finds without labels tells expressions of new people."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -20,7 +18,7 @@ def test_nearest_neighbours_are_better_than_those_of_the_network_as_it_starts(tm
     synthetic.write_samples(tmp_path, count=4000, subjects=160)
     changes = ["dino.epochs=16", "dino.freeze=16"]
     recipe = recipes.load("ssl-kd-demo", changes, data=[str(tmp_path)])
-    how = dataclasses.asdict(recipe.data)
+    how = build.keywords(recipe)
     manifest = build.build(how.pop("sources"), **how)[0]
     known, others = manifest.part("train"), manifest.where(lambda s: s.split != "train")
     images = {part: loading.load_images(part, 32, 32, 1) for part in (known, others)}

@@ -1,7 +1,6 @@
 """Two phases in one run: what learns in which, and a kill in either."""
 
 import csv
-import dataclasses
 import json
 
 import keras
@@ -20,7 +19,7 @@ from tests.models.test_transfer import TINY
 
 @pytest.fixture(scope="module")
 def manifest(tiny_dataset):
-    how = dataclasses.asdict(tiny_recipe(tiny_dataset).data)
+    how = build.keywords(tiny_recipe(tiny_dataset))
     return build.build(how.pop("sources"), **how)[0]
 
 
@@ -157,7 +156,7 @@ def test_both_phases_of_the_transfer_model_in_mixed_precision(
     recipe = tiny_recipe(
         tiny_dataset, epochs=1, precision="mixed_float16", optimizer="adam", rate=1e-3
     )
-    recipe = dataclasses.replace(recipe, model={"name": "transfer"} | TINY)
+    recipe = recipe.model_copy(update={"model": {"name": "transfer"} | TINY})
     recipe = recipe.changed({"transfer.epochs": 1, "transfer.rate": 0.01, "transfer.unfreeze": 3})
     path = trainer.train(recipe, manifest, tmp_path / "run")
     rows = history(tmp_path / "run")

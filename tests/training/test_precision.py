@@ -4,8 +4,6 @@ Images learnt in one phase and in two have their tests in test_training and test
 steps in models/; here stand the protocol's folds and the whole chain without labels.
 """
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -44,7 +42,7 @@ def test_a_fold_learns_and_the_final_model_is_float32(precision, float32_policy)
 
 def test_the_chain_without_labels_leaves_float32_models(tiny_dataset, tmp_path, float32_policy):
     settings = tiny_chain(tiny_dataset, "training.precision=mixed_float16")
-    how = dataclasses.asdict(settings.data)
+    how = build.keywords(settings)
     manifest = build.build(how.pop("sources"), **how)[0]
     ssl_distillation.run(settings, manifest, tmp_path / "run", out=tmp_path / "model")
     keras.config.set_dtype_policy("float32")

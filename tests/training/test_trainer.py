@@ -26,7 +26,7 @@ from tests.conftest import REPOSITORY, tiny_recipe
 @pytest.fixture(scope="module")
 def manifest(tiny_dataset):
     recipe = tiny_recipe(tiny_dataset)
-    how = dataclasses.asdict(recipe.data)
+    how = build.keywords(recipe)
     return build.build(how.pop("sources"), **how)[0]
 
 
@@ -119,11 +119,7 @@ def test_a_folder_of_another_recipe_is_refused(tiny_dataset, manifest, tmp_path)
 def test_a_checkpoint_that_does_not_fit_the_model_is_named(tiny_dataset, manifest, tmp_path):
     recipe = tiny_recipe(tiny_dataset, epochs=1)
     trainer.train(recipe, manifest, tmp_path)
-    wider = dataclasses.replace(
-        recipe,
-        model=recipe.model | {"filters": [8, 32]},
-        training=dataclasses.replace(recipe.training, epochs=2),
-    )
+    wider = recipe.changed({"model.filters": [8, 32], "training.epochs": 2})
     wider.write(tmp_path / "recipe.yaml")
     with pytest.raises(UserError, match="checkpoint-0001: its weights do not fit this model"):
         trainer.train(wider, manifest, tmp_path)
