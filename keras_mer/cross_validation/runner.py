@@ -237,7 +237,7 @@ def _choose(job: Job, labels: np.ndarray, classes: int) -> tuple[Recipe, dict, l
         guess = np.concatenate([learner.answer(f.train, f.test)[0].prediction for f in inner])
         truth = labels[np.concatenate([f.test for f in inner])]
         matrix = metrics.confusion_matrix(truth, guess, classes)
-        tried.append(round(float(metrics.scores(matrix).macro_f1), 4))
+        tried.append(round(float(metrics.scores(matrix)["macro_f1"]), 4))
     best = candidates[int(np.argmax(tried))]
     return job.recipe.changed(best), best, tried
 
