@@ -37,11 +37,10 @@ def main() -> None:
     args = parser.parse_args()
 
     from keras_mer.cross_validation import parallel, runner, scores
-    from keras_mer.data import build
 
     chosen = [f"protocol.kind={args.protocol}"] if args.protocol else []
     recipe = options.recipe(args, *chosen, command="loso")
-    manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
+    manifest = runner.load(recipe)
     folder = args.run or Path("runs") / f"{recipe.name}-{recipe.protocol.kind}"
     with parallel.cluster(args.backend, args.cluster):
         runner.run(

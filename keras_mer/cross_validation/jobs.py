@@ -87,7 +87,7 @@ def choose(job: Job) -> tuple[Recipe, dict, list[float]]:
         matrix = metrics.confusion_matrix(
             truth, np.concatenate(predicted), len(job.samples.classes)
         )
-        tried.append(round(float(metrics.scores(matrix).macro_f1), 4))
+        tried.append(round(float(metrics.macro_f1(matrix)), 4))
     best = found[int(np.argmax(tried))]
     return trainer.with_values(job.recipe, best), best, tried
 

@@ -19,7 +19,7 @@ from keras_mer.cross_validation import folds, parallel
 from keras_mer.cross_validation import jobs as fold_jobs
 from keras_mer.cross_validation import scores as fold_scores
 from keras_mer.cross_validation.folds import Fold
-from keras_mer.data import inputs
+from keras_mer.data import build, inputs
 from keras_mer.data.inputs import Samples
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
@@ -90,6 +90,20 @@ def run(
     scores = fold_scores.write(folder, recipe, manifest, found)
     console.print(f"{time.time() - start:.0f} s; wrote {folder}", markup=False)
     return scores
+
+
+def load(recipe: Recipe) -> Manifest:
+    """The manifest of a recipe's sources, audited: what would leak between folds is dropped.
+
+    Prints what the audit found. See `build.prepare_folds`.
+    """
+    manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
+    manifest, findings = build.prepare_folds(
+        manifest, drop_duplicates=recipe.data.drop_duplicates, progress=track
+    )
+    for line in findings:
+        console.print(line, markup=False)
+    return manifest
 
 
 def kept(manifest: Manifest) -> Manifest:

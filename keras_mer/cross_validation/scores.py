@@ -1,4 +1,4 @@
-"""The predictions of all folds in one table, their scores, and two tables held side by side."""
+"""Pooled predictions of all folds: table, metrics with intervals, and paired comparison."""
 
 import csv
 import os
@@ -11,22 +11,26 @@ import numpy as np
 from keras_mer.config.recipe import Recipe
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
-from keras_mer.evaluation import metrics, report
+from keras_mer.evaluation import bootstrap, metrics, report
+from keras_mer.evaluation.bootstrap import Estimate
+from keras_mer.evaluation.metrics import Metric
 from keras_mer.files import replacing, write_json, write_text
 
 COLUMNS = ("dataset", "subject", "clip", "truth", "prediction", "seed", "fold")
 PEEK_NOTE = (
-    "leaky: the best epoch was picked on the very clips that are scored, as the field's usual code "
-    "does; for comparison with tables made like that, and for nothing else"
+    "leaky: the best epoch was chosen on the clips that are scored, as much published code does; "
+    "only for comparison with results obtained that way"
 )
+#: Headings that differ from the registry's: macro F1 of pooled folds is UF1 in MEGC 2019.
+_TITLES = {"macro_f1": "UF1"}
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Pooled predictions, a row a clip and seed.
+    """Pooled predictions, a row per clip and seed.
 
     Attributes:
-        classes: names, in the order of the columns of probabilities.
+        classes: names, in the order of the columns of `probabilities`.
         dataset, subject, clip: text, (rows,).
         truth, prediction: class indices, int64 (rows,).
         seed: int64 (rows,).
@@ -45,35 +49,33 @@ class Predictions:
     probabilities: np.ndarray
 
     def where(self, keep: np.ndarray) -> "Predictions":
-        """The rows for which the boolean `keep` is true."""
+        """The rows that `keep` selects: a boolean mask or row numbers."""
         rows = {k: v[keep] for k, v in vars(self).items() if k != "classes"}
         return Predictions(self.classes, **rows)
 
     def write(self, path: str | os.PathLike) -> None:
         """Write the CSV, whole or not at all."""
+        columns = [
+            self.dataset,
+            self.subject,
+            self.clip,
+            [self.classes[i] for i in self.truth],
+            [self.classes[i] for i in self.prediction],
+            self.seed,
+            self.fold,
+            *([f"{p:.5f}" for p in column] for column in self.probabilities.T),
+        ]
         with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as f:
             writer = csv.writer(f, lineterminator="\n")
             writer.writerow([*COLUMNS, *self.classes])
-            for row in range(len(self.truth)):
-                writer.writerow(
-                    [
-                        self.dataset[row],
-                        self.subject[row],
-                        self.clip[row],
-                        self.classes[self.truth[row]],
-                        self.classes[self.prediction[row]],
-                        self.seed[row],
-                        self.fold[row],
-                        *(f"{p:.5f}" for p in self.probabilities[row]),
-                    ]
-                )
+            writer.writerows(zip(*columns, strict=True))
 
 
 def read(path: str | os.PathLike) -> Predictions:
-    """Read a CSV that `Predictions.write` wrote, or the predictions.csv of a run folder.
+    """Read a CSV written by `Predictions.write`, or the predictions.csv of a run folder.
 
     Raises:
-        UserError: for a missing file or one that is no table of predictions.
+        UserError: for a missing file or a file with other columns.
     """
     path = Path(path)
     path = path / "predictions.csv" if path.is_dir() else path
@@ -96,15 +98,15 @@ def read(path: str | os.PathLike) -> Predictions:
 
 
 def collect(manifest: Manifest, found: dict, part: str | None = None) -> Predictions:
-    """Pool the folds' results (see `protocol.learn`), by (fold number, seed), into one table.
+    """Pool the results of all folds (see `runner.learn`) into one table.
 
     Args:
-        manifest: whose rows the results name.
-        found: the results.
+        manifest: the clips; results refer to its rows.
+        found: (fold number, seed) -> result.
         part: "peek" for the leaky predictions.
 
     Raises:
-        UserError: unless every seed predicted every row of its folds exactly once.
+        UserError: if a seed predicted a clip more than once.
     """
     results = [found[key] for key in sorted(found, key=lambda key: (key[1], key[0]))]
     for seed in {r["seed"] for r in results}:
@@ -113,7 +115,7 @@ def collect(manifest: Manifest, found: dict, part: str | None = None) -> Predict
             raise UserError(f"seed {seed}: a clip was predicted twice; remove the run's folds/")
     rows = np.concatenate([r["rows"] for r in results]).astype(int)
     each = [len(r["rows"]) for r in results]
-    answers = [r[part] if part else r for r in results]
+    parts = [r[part] if part else r for r in results]
 
     def text(read: Callable) -> np.ndarray:
         return np.array([read(manifest.samples[row]) for row in rows])
@@ -124,48 +126,37 @@ def collect(manifest: Manifest, found: dict, part: str | None = None) -> Predict
         subject=text(lambda s: s.subject),
         clip=text(lambda s: s.clip or s.path),
         truth=manifest.labels()[rows],
-        prediction=np.concatenate([a["prediction"] for a in answers]),
+        prediction=np.concatenate([p["prediction"] for p in parts]),
         seed=np.repeat([r["seed"] for r in results], each),
         fold=np.repeat([r["fold"] for r in results], each),
-        probabilities=np.concatenate([a["probabilities"] for a in answers]).astype(np.float32),
+        probabilities=np.concatenate([p["probabilities"] for p in parts]).astype(np.float32),
     )
 
 
-def _score(table: Predictions, repeats: int = 2000) -> dict:
-    """UF1, UAR and so on with 95 % intervals: the mean over seeds, of pooled folds each."""
-    points, draws = _points_and_draws(table, repeats)
-    out = {"clips": int((table.seed == table.seed[0]).sum())}
-    for name in ("macro_f1", "uar", "accuracy", "recall", "f1"):
-        low, high = metrics.interval(draws[name])
-        value = np.stack([points[name], low, high], axis=-1)
-        out[name] = np.where(np.isnan(value), None, value.round(4)).tolist()
-    return out
-
-
-def _points_and_draws(table: Predictions, repeats: int) -> tuple[dict, dict]:
-    points, draws = [], []
+def _estimate(table: Predictions, repeats: int = bootstrap.REPEATS) -> Estimate:
+    """The mean of the seeds' metrics, each of all folds pooled."""
+    found = []
     for seed in np.unique(table.seed):
         t = table.where(table.seed == seed)
-        order = np.argsort(t.clip, kind="stable")
-        truth, guess, subject = t.truth[order], t.prediction[order], t.subject[order]
-        classes = len(t.classes)
-        points.append(metrics.scores(metrics.confusion_matrix(truth, guess, classes)))
-        # The same seed and subjects draw the same people for every seed of training and, in
-        # `compare`, for both tables: differences are within the drawn people.
-        draws.append(
-            metrics.scores(
-                metrics.bootstrap(truth, guess, classes, groups=subject, repeats=repeats)
+        t = t.where(np.argsort(t.clip, kind="stable"))
+        # The same subjects and the same random seed give the same resamples for every training
+        # seed and, in `compare`, for both tables: their differences are paired.
+        found.append(
+            bootstrap.estimate(
+                t.truth, t.prediction, len(t.classes), groups=t.subject, repeats=repeats
             )
         )
-    names = ("macro_f1", "uar", "accuracy", "recall", "f1")
-    return tuple(
-        {n: np.mean([getattr(s, n) for s in group], axis=0) for n in names}
-        for group in (points, draws)
-    )
+    return bootstrap.mean(found)
+
+
+def _score(table: Predictions) -> dict:
+    """Every metric with its 95 % interval: the mean over seeds of pooled folds."""
+    clips = int((table.seed == table.seed[0]).sum())
+    return {"clips": clips, **_estimate(table).intervals()}
 
 
 def score(table: Predictions) -> dict:
-    """Scores of pooled predictions: whole, each dataset's slice, each seed; JSON-ready."""
+    """Metrics of pooled predictions: of all, of each dataset and of each seed; JSON-ready."""
     seeds, classes = np.unique(table.seed), len(table.classes)
     found = {
         "classes": list(table.classes),
@@ -184,27 +175,26 @@ def score(table: Predictions) -> dict:
         t = table.where(table.seed == seed)
         matrix = metrics.confusion_matrix(t.truth, t.prediction, classes)
         confusion += matrix
-        one = metrics.scores(matrix)
+        values = metrics.scores(matrix)
         found["by_seed"][str(seed)] = {
-            "macro_f1": round(float(one.macro_f1), 4),
-            "uar": round(float(one.uar), 4),
+            m.name: round(float(values[m.name]), 4) for m in metrics.registered(per_class=False)
         }
     found["confusion"] = confusion.tolist()
     return found
 
 
 def compare(a: Predictions, b: Predictions, *, repeats: int = 10_000) -> dict:
-    """How much better `a` is than `b` on the same clips: a paired bootstrap over subjects.
+    """The difference of `a` and `b` on the same clips: a paired bootstrap over subjects.
 
-    Each draw takes people with replacement and scores both tables on them; where a table has
-    several seeds, its score is their mean.
+    Each resample draws subjects with replacement and scores both tables on them; where a table
+    has several seeds, its score is their mean.
 
     Returns:
-        clips, subjects, and for macro_f1 and uar: difference, low, high (95 %), and worse, the
+        clips, subjects, and for each scalar metric: difference, low, high (95 %), and worse, the
         share of draws in which `a` is not better.
 
     Raises:
-        UserError: when the two are not over the same clips with the same truth.
+        UserError: if the two are not of the same clips with the same true classes.
     """
     first, second = (
         sorted({(d, s, c, t.classes[k]) for d, s, c, k in rows})
@@ -214,29 +204,25 @@ def compare(a: Predictions, b: Predictions, *, repeats: int = 10_000) -> dict:
     )
     if first != second:
         raise UserError(
-            f"the two tables are not over the same clips: {len(first):,} and {len(second):,}, "
+            f"the two tables are not of the same clips: {len(first):,} and {len(second):,}, "
             f"{len(set(first) & set(second)):,} in common"
         )
     found: dict = {"clips": len(first), "subjects": len(np.unique(a.subject))}
-    (point_a, draws_a), (point_b, draws_b) = (_points_and_draws(t, repeats) for t in (a, b))
-    for name in ("macro_f1", "uar"):
-        differences = draws_a[name] - draws_b[name]
-        low, high = metrics.interval(differences)
-        found[name] = {
-            "difference": round(float(point_a[name] - point_b[name]), 4),
-            "low": round(float(low), 4),
-            "high": round(float(high), 4),
-            "worse": round(float((differences <= 0).mean()), 4),
-        }
+    difference = _estimate(a, repeats) - _estimate(b, repeats)
+    names = [m.name for m in metrics.registered(per_class=False)]
+    for name, (value, low, high) in difference.intervals(names).items():
+        worse = round(float((difference.draws[name] <= 0).mean()), 4)
+        found[name] = {"difference": value, "low": low, "high": high, "worse": worse}
     return found
 
 
 def sentence(found: dict, other: str) -> str:
-    """The result of `compare` in words."""
+    """The result of `compare` as one line of text."""
     parts = [
-        f"{name} {v['difference']:+.3f} [{v['low']:+.3f}, {v['high']:+.3f}], not better in "
+        f"{_title(m)} {v['difference']:+.3f} [{v['low']:+.3f}, {v['high']:+.3f}], not better in "
         f"{v['worse']:.1%} of draws"
-        for name, v in (("UF1", found["macro_f1"]), ("UAR", found["uar"]))
+        for m in metrics.registered(per_class=False)
+        for v in [found[m.name]]
     ]
     return (
         f"against {other}, {found['clips']} clips of {found['subjects']} subjects, paired "
@@ -269,6 +255,10 @@ def write(folder: Path, recipe: Recipe, manifest: Manifest, found: dict) -> dict
     return scores
 
 
+def _title(metric: Metric) -> str:
+    return _TITLES.get(metric.name, metric.title)
+
+
 def plain(value: list[float]) -> str:
     """``[value, low, high]`` as ``"0.756 [0.70, 0.81]"``."""
     if value[0] is None:
@@ -277,15 +267,13 @@ def plain(value: list[float]) -> str:
 
 
 def markdown(scores: dict, title: str) -> str:
-    """The scores as a page."""
+    """The scores as a Markdown page."""
+    overall, per_class = (metrics.registered(per_class=flag) for flag in (False, True))
+    titles = [_title(m) for m in overall]
     views = {"all": scores["whole"], **scores["datasets"]}
-    rows = [
-        [name, v["clips"], *(plain(v[m]) for m in ("macro_f1", "uar", "accuracy"))]
-        for name, v in views.items()
-    ]
-    whole = scores["whole"]
+    rows = [[name, v["clips"], *(plain(v[m.name]) for m in overall)] for name, v in views.items()]
     by_class = [
-        [name, plain(whole["recall"][i]), plain(whole["f1"][i])]
+        [name, *(plain(scores["whole"][m.name][i]) for m in per_class)]
         for i, name in enumerate(scores["classes"])
     ]
     lines = [
@@ -294,19 +282,19 @@ def markdown(scores: dict, title: str) -> str:
         f"Folds pooled, {scores['subjects']} subjects; {scores['interval']}. "
         + (f"Mean of {len(scores['seeds'])} seeds." if len(scores["seeds"]) > 1 else ""),
         "",
-        report.table(["", "clips", "UF1", "UAR", "accuracy"], rows),
+        report.table(["", "clips", *titles], rows),
         "",
-        report.table(["class", "recall", "F1"], by_class),
+        report.table(["class", *(m.title for m in per_class)], by_class),
         "",
     ]
     if len(scores["seeds"]) > 1:
-        seeds = [[seed, v["macro_f1"], v["uar"]] for seed, v in scores["by_seed"].items()]
-        lines += [report.table(["seed", "UF1", "UAR"], seeds), ""]
+        seeds = [[seed, *(v[m.name] for m in overall)] for seed, v in scores["by_seed"].items()]
+        lines += [report.table(["seed", *titles], seeds), ""]
     if "peek" in scores:
         peek = scores["peek"]["whole"]
+        values = ", ".join(f"{_title(m)} {peek[m.name][0]:.3f}" for m in overall)
         lines += [
-            f"Peeking: UF1 {peek['macro_f1'][0]:.3f}, UAR {peek['uar'][0]:.3f}. "
-            f"{PEEK_NOTE[0].upper()}{PEEK_NOTE[1:]}.",
+            f"Peeking (test-set selection): {values}. {PEEK_NOTE[0].upper()}{PEEK_NOTE[1:]}.",
             "",
         ]
     return "\n".join([*lines, "![confusion matrix](confusion.png)", ""])

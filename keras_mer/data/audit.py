@@ -1,4 +1,4 @@
-"""What leaks between the splits of a manifest, and what is broken in it, row by row."""
+"""Leak audit of a manifest: duplicates across splits, conflicting labels, broken rows."""
 
 import csv
 import os
@@ -10,17 +10,15 @@ from pathlib import Path
 from keras_mer.data import fingerprints, frame_sampling
 from keras_mer.data.fingerprints import Fingerprints
 from keras_mer.data.loading import Progress
-from keras_mer.data.manifest import SPLITS, Manifest
+from keras_mer.data.manifest import SPLITS, Manifest, Sample
 from keras_mer.files import replacing, write_text
 
-#: Correlation of 16x16 thumbnails above which two images count as near-duplicates. Chosen by eye
-#: on FER2013: above 0.97 nearly every pair is one photograph cropped, lit or stamped differently;
-#: from 0.96 down different people appear.
+#: Correlation of 16x16 thumbnails above which two images count as near-duplicates. Chosen by
+#: inspection of FER2013: above 0.97 nearly every pair is one photograph with another crop,
+#: brightness or watermark; below 0.96 pairs show different people.
 NEAR = 0.97
-#: Standard deviation of the grey pixels below which an image shows nothing.
+#: Standard deviation of the gray pixels below which an image counts as blank.
 BLANK = 2.0
-#: How the note of a row begins whose very pixels stand in another split.
-TWIN_NOTE = "pixel-identical to "
 
 COLUMNS = ("finding", "group", "path", "split", "label", "subject", "detail")
 _RANK = {name: rank for rank, name in enumerate(SPLITS)}
@@ -28,32 +26,31 @@ _RANK = {name: rank for rank, name in enumerate(SPLITS)}
 
 @dataclass(frozen=True)
 class Report:
-    """The findings. Numbers are rows of `manifest`; rows it had dropped before were not looked at.
+    """Findings of an audit. Numbers are rows of `manifest`; dropped rows were not audited.
 
     Attributes:
-        manifest: what was audited.
-        identical: groups of pixel-identical images, each of two rows or more.
-        across: those of them that stand in more than one split.
-        twins: a validation or test row -> a row of an earlier split (train before validation
-            before test) with the same pixels; train where there is one.
-        conflicting: groups of `identical` whose rows do not all have the same label.
-        near: pairs (row, row, correlation) of near-duplicates, the most alike first; None when
-            they were not looked for, as among clips.
-        blank: rows whose image is flat, or whose clip shows no change at all.
-        unreadable: row -> why.
-        subjects: each subject who stands in more than one split -> its rows.
-        single: each subject of several samples who shows one class only -> its rows; left out
-            alone, such a subject has no recall of the others.
-        sizes: samples looked at, by split and class.
-        frames: where images are frames of clips, what this split of them gives away, and what one
-            dealt at random would.
+        manifest: the audited manifest.
+        identical: groups of pixel-identical samples, two rows or more each.
+        across: the groups of `identical` that are in more than one split.
+        duplicates: validation or test row -> row of an earlier split (train before validation
+            before test) with the same pixels; a train row where there is one.
+        conflicting: groups of `identical` whose rows have different labels.
+        near: pairs (row, row, correlation) of near-duplicates, highest correlation first; None if
+            they were not searched for, as for clips.
+        blank: rows whose image is flat, or whose clip does not change at all.
+        unreadable: row -> why it cannot be read.
+        subjects: subject in more than one split -> its rows.
+        single: subject with several samples of only one class -> its rows; left out alone, such
+            a subject has no recall for the other classes.
+        sizes: split -> number of audited samples by class.
+        frames: where images are frames of clips: leaks of this split, and of a random split.
         noun: what the rows are, image or clip.
     """
 
     manifest: Manifest
     identical: list[list[int]]
     across: list[list[int]]
-    twins: dict[int, int]
+    duplicates: dict[int, int]
     conflicting: list[list[int]]
     near: list[tuple[int, int, float]] | None
     blank: list[int]
@@ -61,29 +58,29 @@ class Report:
     subjects: dict[str, list[int]]
     single: dict[str, list[int]] = field(default_factory=dict)
     sizes: dict[str, Counter] = field(default_factory=dict)
-    frames: list[frame_sampling.Deal] = field(default_factory=list)
+    frames: list[frame_sampling.SplitLeak] = field(default_factory=list)
     noun: str = "image"
 
-    def twins_in_train(self, split: str) -> int:
-        """How many samples of a split are pixel-identical to one in train."""
+    def duplicates_in_train(self, split: str) -> int:
+        """Number of samples of a split that are pixel-identical to a train sample."""
         samples = self.manifest.samples
         return sum(
-            samples[row].split == split and samples[twin].split == "train"
-            for row, twin in self.twins.items()
+            samples[row].split == split and samples[other].split == "train"
+            for row, other in self.duplicates.items()
         )
 
     def near_across(self) -> list[tuple[int, int, float]]:
-        """The near-duplicates that stand in two splits."""
+        """The pairs of near-duplicates in two different splits."""
         samples = self.manifest.samples
         return [p for p in self.near or [] if samples[p[0]].split != samples[p[1]].split]
 
     def dropped(self) -> list[int]:
-        """The rows that were dropped before for another reason than being unreadable."""
+        """The rows that were dropped before the audit, unreadable ones excluded."""
         rows = enumerate(self.manifest)
         return [i for i, s in rows if s.split == "dropped" and i not in self.unreadable]
 
     def findings(self) -> Iterator[tuple]:
-        """Every finding as rows of `COLUMNS`."""
+        """All findings as rows of `COLUMNS`."""
         for kind, groups in (
             ("identical", self.identical),
             ("identical across splits", self.across),
@@ -91,8 +88,8 @@ class Report:
         ):
             for number, group in enumerate(groups, 1):
                 yield from (self._row(kind, number, row) for row in group)
-        for number, (row, twin) in enumerate(sorted(self.twins.items()), 1):
-            yield self._row("twin in an earlier split", number, row, self._name(twin))
+        for number, (row, other) in enumerate(sorted(self.duplicates.items()), 1):
+            yield self._row("duplicate of an earlier split", number, row, self._name(other))
         for number, (row, other, value) in enumerate(self.near or [], 1):
             yield self._row("near-duplicate", number, row, f"correlation {value:.4f}")
             yield self._row("near-duplicate", number, other, f"correlation {value:.4f}")
@@ -116,7 +113,7 @@ class Report:
         return f"{s.path} ({s.split})" if s.split else s.path
 
     def summary(self) -> list[tuple[str, int | None]]:
-        """Each kind of finding and its count, in words; None for what was not looked for."""
+        """Description and count of each kind of finding; None for what was not searched for."""
         lines: list[tuple[str, int | None]] = [
             (f"groups of pixel-identical {self.noun}s", len(self.identical)),
             ("such groups across splits", len(self.across)),
@@ -124,7 +121,7 @@ class Report:
         lines += [
             (
                 f"{split} {self.noun}s pixel-identical to a train {self.noun}",
-                self.twins_in_train(split),
+                self.duplicates_in_train(split),
             )
             for split in SPLITS[1:]
             if split in self.sizes
@@ -148,10 +145,10 @@ class Report:
         return "blank images" if self.noun == "image" else "blank or frozen clips"
 
     def markdown(self) -> str:
-        """The report as a Markdown page: counts, class balance and the first rows of a finding."""
+        """The report as a Markdown page: counts, class balance, first rows of each finding."""
         out = ["# Audit", "", "| finding | count |", "| --- | ---: |"]
         out += [
-            f"| {what} | {'not looked for' if n is None else f'{n:,}'} |"
+            f"| {what} | {'not searched for' if n is None else f'{n:,}'} |"
             for what, n in self.summary()
         ]
         names = list(self.sizes)
@@ -180,7 +177,7 @@ class Report:
         return "\n".join(out) + "\n"
 
     def write(self, folder: str | os.PathLike) -> tuple[Path, Path]:
-        """Write audit.md and findings.csv (a line a row of a finding); return both paths."""
+        """Write audit.md and findings.csv (one line per row of a finding); return both paths."""
         page, table = Path(folder) / "audit.md", Path(folder) / "findings.csv"
         write_text(page, self.markdown())
         with replacing(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as f:
@@ -201,14 +198,14 @@ def audit(
     near: bool = True,
     progress: Progress | None = None,
 ) -> Report:
-    """Look for leaks and broken rows among the rows that are not dropped.
+    """Search the rows that are not dropped for leaks and broken samples.
 
     Args:
-        manifest: split or not; what concerns splits is empty when it is not.
-        prints: the fingerprints of these very rows, where they were taken before.
-        near: also look for near-duplicates: a comparison of all pairs, which takes some seconds
-            at 32,000 images and grows with their square.
-        progress: shows bars, e.g. `keras_mer.progress.track`.
+        manifest: with or without splits; without, findings about splits are empty.
+        prints: the fingerprints of these rows, if they were taken before.
+        near: also search for near-duplicates: a comparison of all pairs, some seconds for 32,000
+            images and quadratic in their number.
+        progress: shows progress bars, e.g. `keras_mer.progress.track`.
     """
     if prints is None:
         prints = fingerprints.take(manifest, progress=progress)
@@ -224,13 +221,13 @@ def audit(
         if samples[i].subject:
             people[samples[i].subject].append(i)
     identical = [group for group in groups.values() if len(group) > 1]
-    twins = {}
+    duplicates = {}
     for group in identical:
         placed = [i for i in group if samples[i].split]
         ranked = sorted(placed, key=lambda i: _RANK[samples[i].split])
         for i in ranked:
             if samples[ranked[0]].split != samples[i].split:
-                twins[i] = ranked[0]
+                duplicates[i] = ranked[0]
     pairs = None
     if near and not prints.clips:
         found, values = fingerprints.near_pairs(prints, NEAR, progress=progress)
@@ -239,7 +236,7 @@ def audit(
         manifest=manifest,
         identical=identical,
         across=[g for g in identical if len({samples[i].split for i in g}) > 1],
-        twins=twins,
+        duplicates=duplicates,
         conflicting=[g for g in identical if len({samples[i].label for i in g}) > 1],
         near=pairs,
         blank=[i for i in rows if prints.contrast[i] < BLANK],
@@ -260,27 +257,32 @@ def audit(
     )
 
 
+def mark_duplicates(manifest: Manifest, report: Report) -> Manifest:
+    """The manifest with `duplicate_of` set in the rows whose pixels are also in train."""
+    samples = list(manifest.samples)
+    for row, other in report.duplicates.items():
+        if samples[other].split == "train":
+            samples[row] = replace(samples[row], duplicate_of=samples[other].path)
+    return manifest.replace(samples)
+
+
 def drop_leaks(manifest: Manifest, report: Report) -> Manifest:
-    """Drop every row whose pixels also stand in a split that judges it.
+    """Drop the rows whose pixels are also in a later split; `mark_duplicates` the others.
 
     A train row identical to one of validation or test, and a validation row identical to one of
-    test, becomes dropped, with a note that names its twin; test stays whole. Duplicates within a
-    split stay.
+    test, is dropped; its `duplicate_of` names the row of the later split. All test rows stay, and
+    so do duplicates within a split.
     """
-    samples = list(manifest.samples)
+    samples = list(mark_duplicates(manifest, report).samples)
     for group in report.across:
         last = max(group, key=lambda i: _RANK[samples[i].split])
         for i in group:
             if samples[i].split != samples[last].split:
-                note = f"{TWIN_NOTE}{samples[last].path} ({samples[last].split})"
-                samples[i] = replace(samples[i], split="dropped", note=note)
+                samples[i] = dropped_for(samples[i], samples[last])
     return manifest.replace(samples)
 
 
-def note_leaks(manifest: Manifest, report: Report) -> Manifest:
-    """Keep every row, and name in the note of a row of `report.twins` the one that it equals."""
-    samples = list(manifest.samples)
-    for row, twin in report.twins.items():
-        note = f"{TWIN_NOTE}{samples[twin].path} ({samples[twin].split})"
-        samples[row] = replace(samples[row], note=note)
-    return manifest.replace(samples)
+def dropped_for(sample: Sample, kept: Sample) -> Sample:
+    """`sample`, dropped as a duplicate of `kept`."""
+    note = f"pixel-identical to {kept.path}" + f" ({kept.split})" * bool(kept.split)
+    return replace(sample, split="dropped", note=note, duplicate_of=kept.path)

@@ -1,4 +1,4 @@
-"""From the sources a recipe names to one manifest that is merged, split and free of leaks."""
+"""Building a manifest from a recipe's sources: loaded, merged, split, without leaks."""
 
 import json
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 from keras_mer import labels
 from keras_mer.config.recipe import Recipe
 from keras_mer.data import fingerprints, frame_sampling, sources
-from keras_mer.data.audit import TWIN_NOTE, Report, audit, drop_leaks, note_leaks
+from keras_mer.data.audit import Report, audit, drop_leaks, dropped_for, mark_duplicates
 from keras_mer.data.loading import Progress
-from keras_mer.data.manifest import SPLITS, Manifest
+from keras_mer.data.manifest import SPLITS, Manifest, Sample
 from keras_mer.data.split import split as split_manifest
 from keras_mer.errors import UserError
 from keras_mer.files import write_json
@@ -22,12 +22,19 @@ from keras_mer.progress import console, track
 def load_sources(
     spec: Mapping[str, str | os.PathLike | Mapping], vocabulary: str | Iterable[str]
 ) -> Manifest:
-    """The sources of `spec`, merged under a vocabulary: name -> path, or -> path and options.
+    """Load the sources of `spec` and merge them under one vocabulary.
 
-    The name is the source's (`keras_mer.data.sources.SOURCES`) unless the mapping says another
-    with ``source: folders``: then the name is only what the manifest's source column holds. Rows
-    of a composite keep the dataset they come from. ``stills: 3`` takes the 3 frames of each clip
-    that are nearest to its apex, as images (see `stills.explode`).
+    Args:
+        spec: name -> path, or name -> mapping with path and options of the source. The name is
+            that of a source (`keras_mer.data.sources.SOURCES`), unless the option ``source`` names
+            it; then the name is only the value of the manifest's source column. Rows of a
+            composite dataset keep the name of the dataset that they come from. The option
+            ``stills: 3`` takes the 3 frames of each clip nearest to its apex as images (see
+            `frame_sampling.explode`).
+        vocabulary: name of a vocabulary, or class names.
+
+    Raises:
+        UserError: for an empty spec, a missing path, or as `sources.load`.
     """
     classes = labels.vocabulary(vocabulary)
     if not spec:
@@ -38,7 +45,7 @@ def load_sources(
         if "path" not in options:
             raise UserError(f"source {name}: the key 'path' is missing")
         kind, frames = options.pop("source", name), options.pop("stills", 0)
-        # relabelled first: what a class counts as depends on the dataset, not on its name here
+        # Relabeled first: how classes map depends on the dataset, not on its name in the spec.
         loaded = sources.relabel(sources.load(kind, options.pop("path"), **options), classes)
         if frames:
             loaded = frame_sampling.explode(loaded, frames)
@@ -59,17 +66,15 @@ def prepare(
     near: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Manifest, Report]:
-    """Load, merge, split and audit, and leave the leaks in: see `build`."""
+    """Load, merge, split and audit; leaks stay in the manifest. Arguments: see `build`."""
     manifest = load_sources(spec, vocabulary)
     prints = fingerprints.take(manifest, progress=progress)
-    samples = list(manifest.samples)
-    for row, reason in prints.unreadable.items():
-        samples[row] = replace(samples[row], split="dropped", note=reason)
-    kept = [s for s in samples if s.split != "dropped"]
+    manifest = prints.fill(manifest)
+    kept = [s for s in manifest if s.split != "dropped"]
     if split == "official" and all(s.subject and not s.split for s in kept):
-        split = "subject"  # no set of clips states a split
+        split = "subject"  # datasets of clips state no official split
     manifest = split_manifest(
-        manifest.replace(samples),
+        manifest,
         split,
         fractions=fractions,
         folds=folds,
@@ -77,7 +82,7 @@ def prepare(
         seed=seed,
         groups=[
             a or b
-            for a, b in zip(frame_sampling.shared(manifest), prints.duplicated(), strict=True)
+            for a, b in zip(frame_sampling.clip_groups(manifest), prints.duplicated(), strict=True)
         ],
     )
     return manifest, audit(manifest, prints=prints, near=near, progress=progress)
@@ -86,49 +91,113 @@ def prepare(
 def build(
     spec: Mapping[str, str | os.PathLike | Mapping], *, drop_duplicates: bool = True, **how
 ) -> tuple[Manifest, Report]:
-    """Load, merge, split and audit, and take the leaks out: what `make split` and training do.
+    """Load, merge, split, audit and remove leaks, as `make split` and training do.
 
     Args:
         spec: see `load_sources`.
-        drop_duplicates: drop a train image that is pixel-identical to one of validation or test,
-            and a validation image identical to one of test. Otherwise they stay, and the note of
-            the later split's row names the one it equals.
-        how: `prepare`'s keywords: vocabulary; split, fractions, folds, fold and seed, see
-            `keras_mer.data.split.split` (identical images, and frames of a clip, stay on one
-            side of a stratified split; official is by subject where no source states a split and
-            all name their subjects); near, to look for near-duplicates too, which are reported
+        drop_duplicates: drop train images that are pixel-identical to one of validation or test,
+            and validation images identical to one of test. Otherwise they stay. Either way,
+            `duplicate_of` of validation and test rows names the train row with the same pixels.
+        how: keywords of `prepare`: vocabulary; split, fractions, folds, fold and seed, see
+            `keras_mer.data.split.split` (identical images, and frames of one clip, stay in one
+            part of a stratified split; official is by subject where no source states a split and
+            all rows have a subject); near, to search for near-duplicates too, which are reported
             and never dropped; progress, which shows bars, e.g. `keras_mer.progress.track`.
 
     Returns:
-        The manifest, in which every row stands (unusable ones as dropped, with a note), and the
-        report of the audit before duplicates were dropped.
+        The manifest with all rows (unusable ones as dropped, with a note), and the report of the
+        audit before duplicates were dropped.
 
     Raises:
         UserError: for a missing dataset, or a class that has no sample in a split.
     """
     manifest, report = prepare(spec, **how)
-    manifest = drop_leaks(manifest, report) if drop_duplicates else note_leaks(manifest, report)
+    manifest = (drop_leaks if drop_duplicates else mark_duplicates)(manifest, report)
     for name in SPLITS:
         if manifest.counts("split")[name]:
-            manifest.part(name)  # says which class is missing
+            manifest.part(name)  # raises if a class is missing
     return manifest, report
+
+
+def prepare_folds(
+    manifest: Manifest, *, drop_duplicates: bool = True, progress: Progress | None = None
+) -> tuple[Manifest, list[str]]:
+    """Audit loaded sources before cross-validation, and remove what would leak between folds.
+
+    Identical samples of different subjects, datasets or stated splits can be in train and test of
+    a fold. The rows of one side are kept: of the latest stated split, else those that come first
+    in the manifest. Repeats within one subject are never separated by folds over subjects; they
+    stay, and are reported. Uniform images show nothing, hence are no duplicates of each other.
+
+    Args:
+        manifest: from `load_sources`, without folds.
+        drop_duplicates: whether to drop the duplicates; otherwise they stay, with `duplicate_of`
+            set, and are reported.
+        progress: shows bars, e.g. `keras_mer.progress.track`.
+
+    Returns:
+        The manifest with all rows, digests filled, duplicates and unreadable rows dropped with a
+        note; and the findings, a line each, empty if there is nothing to report.
+    """
+    prints = fingerprints.take(manifest, progress=progress)
+    manifest = prints.fill(manifest)
+    report, samples = audit(manifest, prints=prints, near=False), list(manifest.samples)
+    leaks, repeats = [], []
+    for group in report.identical:
+        if not prints.clips and prints.contrast[group[0]] == 0:
+            continue
+        # Of rows with the same split, max returns the first.
+        kept = samples[max(group, key=lambda i: ("", *SPLITS).index(samples[i].split))]
+        for row in (i for i in group if samples[i] is not kept):
+            if _side(samples[row]) == _side(kept):
+                repeats.append((row, kept))
+                continue
+            leaks.append((row, kept))
+            samples[row] = (
+                dropped_for(samples[row], kept)
+                if drop_duplicates
+                else replace(samples[row], duplicate_of=kept.path)
+            )
+    action = "dropped" if drop_duplicates else "kept, because data.drop_duplicates is false"
+    noun, findings = report.noun, []
+    for found, what in (
+        (leaks, f"{noun}s identical to one of another subject, dataset or split, {action}"),
+        (repeats, f"{noun}s identical to one of the same subject, kept"),
+    ):
+        if found:
+            row, kept = found[0]
+            findings.append(f"{len(found):,} {what}; first: {samples[row].path} = {kept.path}")
+    for rows, what in (
+        ([g[0] for g in report.conflicting], f"groups of identical {noun}s with different labels"),
+        (report.blank, f"blank {noun}s, kept"),
+        (list(report.unreadable), f"unreadable {noun}s, dropped"),
+    ):
+        if rows:
+            first = report.unreadable.get(rows[0], samples[rows[0]].path)
+            findings.append(f"{len(rows):,} {what}; first: {first}")
+    return manifest.replace(samples), findings
+
+
+def _side(sample: Sample) -> tuple[str, str, str]:
+    """What folds may separate: rows that are equal in this are always on one side."""
+    return sample.subject, sample.source, sample.split
 
 
 def manifest_for(
     recipe: Recipe, path: str | os.PathLike | None = None, *, renew: bool = False
 ) -> Manifest:
-    """A recipe's manifest: read from `path`, or built and written there if it is not there yet.
+    """A recipe's manifest: read from `path`, or built and written there if it does not exist.
 
-    Beside the csv stands a .json with the data settings it was built by; a csv without one (made
-    by hand) is taken as it is.
+    A .json file beside the CSV holds the data settings that it was built with; a CSV without one
+    (made by hand) is used as it is.
 
     Args:
         recipe: whose `data` to build and to divide by its `split`.
         path: default ``data/manifests/<recipe's name>.csv``.
-        renew: build it whether it is there or not.
+        renew: build it even if it exists.
 
     Raises:
-        UserError: as `build` does, and for a manifest that was built by other settings.
+        UserError: as `build`, and for a manifest that was built with other settings.
     """
     path = Path(path or f"data/manifests/{recipe.name}.csv")
     beside = path.with_suffix(".json")
@@ -172,7 +241,7 @@ def keywords(recipe: Recipe) -> dict:
 
 
 def describe(manifest: Manifest) -> str:
-    """Samples by split and class as a text table, and what was dropped and why."""
+    """Number of samples by split and class as a text table; dropped rows with reasons."""
     names = [n for n in SPLITS if manifest.counts("split")[n]]
     counts = Counter((s.split, s.label) for s in manifest)
     rows = [["", *names]]
@@ -180,10 +249,10 @@ def describe(manifest: Manifest) -> str:
     rows.append(["all", *(f"{manifest.counts('split')[n]:,}" for n in names)])
     lines = [f"{row[0]:<12}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in rows]
     dropped = [s for s in manifest if s.split == "dropped"]
-    twins = [s for s in dropped if s.note.startswith(TWIN_NOTE)]
-    others = [s for s in dropped if not s.note.startswith(TWIN_NOTE)]
-    if twins:
-        lines.append(f"dropped as pixel-identical to one of a later split: {len(twins):,}")
+    duplicates = [s for s in dropped if s.duplicate_of]
+    others = [s for s in dropped if not s.duplicate_of]
+    if duplicates:
+        lines.append(f"dropped as pixel-identical to one of a later split: {len(duplicates):,}")
     if others:
         lines.append(f"dropped as unusable: {len(others):,}")
         lines += [f"  {s.path}: {s.note}" for s in others[:5]]

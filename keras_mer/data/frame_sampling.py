@@ -1,7 +1,7 @@
-"""Frames of clips used as images: rows of them, and what dealing them at random would leak.
+"""Frames of clips used as images: sampling them, and measuring what their split leaks.
 
-Frames of one recording are all but equal, so a network that has learnt one of them knows the
-others by heart: dealt frame by frame, a split scores memory.
+Frames of one recording are nearly equal. If a random split puts some of them in train and others
+in test, the score measures memorization of the recordings.
 """
 
 from collections import Counter
@@ -15,21 +15,20 @@ from keras_mer.data.fingerprints import Fingerprints
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError
 
-_DEALS = 10  # random ones, whose mean is reported
+_RANDOM_SPLITS = 10  # whose mean is reported
 
 
 def explode(manifest: Manifest, count: int) -> Manifest:
-    """Each clip as the `count` frames nearest to its apex, each an image of its own.
+    """Replace each clip by the `count` frames nearest to its apex, one image row per frame.
 
-    Where the apex is not annotated, the middle of the clip stands for it. Subject, clip, label and
-    split stay; a row that cannot be used stays dropped, and so does a video, whose frames are no
-    files.
+    Where the apex is not annotated, the middle of the clip is used. Subject, clip, label and split
+    are kept. Dropped rows stay dropped; videos are dropped, because their frames are not files.
 
     Raises:
         UserError: for a count below 1.
     """
     if count < 1:
-        raise UserError(f"stills: expected 1 frame of a clip or more, got {count}")
+        raise UserError(f"stills: expected 1 frame per clip or more, got {count}")
     out = []
     for sample in manifest:
         folder = manifest.root / sample.path
@@ -51,111 +50,115 @@ def explode(manifest: Manifest, count: int) -> Manifest:
     return manifest.replace(out)
 
 
-def shared(manifest: Manifest) -> list[str]:
-    """The clip of each row that is one of several images of it, ``""`` for every other row."""
+def clip_groups(manifest: Manifest) -> list[str]:
+    """For each row, its clip if other rows are frames of the same clip, else ``""``."""
     named = [_recording(s) if s.split != "dropped" else "" for s in manifest]
     count = Counter(named)
     return [name if name and count[name] > 1 else "" for name in named]
 
 
 def _recording(sample: Sample) -> str:
-    """A clip's name, which in CASME II is unique for each person only; ``""`` if unknown."""
+    """A unique name of the sample's clip, or ``""``; CASME II repeats names between subjects."""
     return f"{sample.source}:{sample.subject}:{sample.clip}" if sample.clip else ""
 
 
 @dataclass(frozen=True)
-class Deal:
-    """What a way of dealing images to the splits gives away.
+class SplitLeak:
+    """What a split of frames leaks from train to the evaluated split.
 
     Attributes:
-        name: which way.
-        held: images that are judged.
-        clip, subject: shares of them whose clip, whose person is learnt from, too.
-        accuracy, uar: of the nearest neighbour among 16x16 thumbnails, which knows nothing of
-            expressions but what it remembers.
+        name: description of the split.
+        samples: number of images in the evaluated split.
+        clip, subject: share of them whose clip, or whose subject, is also in train.
+        accuracy, uar: of the nearest neighbor among 16x16 thumbnails, which can only recognize
+            images that it has seen.
     """
 
     name: str
-    held: int
+    samples: int
     clip: float
     subject: float
     accuracy: float
     uar: float
 
 
-def compare(manifest: Manifest, prints: Fingerprints, seed: int = 0) -> list[Deal]:
-    """The manifest's own split of frames beside one of the same sizes, dealt frame by frame.
+def compare(manifest: Manifest, prints: Fingerprints, seed: int = 0) -> list[SplitLeak]:
+    """Compare the manifest's split with random splits of single frames, of the same sizes.
 
-    Validation is judged, and test only where there is no validation.
+    The evaluated split is validation, or test if there is no validation.
 
     Returns:
-        The manifest's deal and the random one; nothing where no two images share a clip, or where
-        there is no split.
+        The leak of the manifest's split and the mean leak of random splits; an empty list if no
+        two images share a clip, or if there is no split.
     """
     rows = np.array([i for i, d in enumerate(prints.digest) if d and manifest.samples[i].split])
-    groups = shared(manifest) if not prints.clips else []
+    groups = clip_groups(manifest) if not prints.clips else []
     splits = np.array([manifest.samples[i].split for i in rows])
-    judged = "validation" if "validation" in splits else "test"
-    if not any(groups) or not {"train", judged} <= set(splits):
+    eval_split = "validation" if "validation" in splits else "test"
+    if not any(groups) or not {"train", eval_split} <= set(splits):
         return []
     random = np.random.default_rng(seed)
-    mine = _deal("this split", manifest, prints, rows, splits, judged)
-    dealt = [
-        _deal("frames dealt at random", manifest, prints, rows, random.permutation(splits), judged)
-        for _ in range(_DEALS)
+    own = _leak("this split", manifest, prints, rows, splits, eval_split)
+    shuffled = [
+        _leak("random frames", manifest, prints, rows, random.permutation(splits), eval_split)
+        for _ in range(_RANDOM_SPLITS)
     ]
     means = {
-        key: float(np.mean([getattr(d, key) for d in dealt]))
+        key: float(np.mean([getattr(leak, key) for leak in shuffled]))
         for key in ("clip", "subject", "accuracy", "uar")
     }
-    return [mine, replace(dealt[0], **means)]
+    return [own, replace(shuffled[0], **means)]
 
 
-def _deal(
+def _leak(
     name: str,
     manifest: Manifest,
     prints: Fingerprints,
     rows: np.ndarray,
     splits: np.ndarray,
-    judged: str,
-) -> Deal:
-    learnt, held = rows[splits == "train"], rows[splits == judged]
-    nearest = learnt[(prints.thumbnail[held] @ prints.thumbnail[learnt].T).argmax(1)]
+    eval_split: str,
+) -> SplitLeak:
+    train, held_out = rows[splits == "train"], rows[splits == eval_split]
+    nearest = train[(prints.thumbnail[held_out] @ prints.thumbnail[train].T).argmax(1)]
     samples = manifest.samples
-    truth = np.array([samples[i].label for i in held])
+    truth = np.array([samples[i].label for i in held_out])
     right = truth == [samples[i].label for i in nearest]
-    return Deal(
+    return SplitLeak(
         name,
-        len(held),
-        _known([_recording(samples[i]) for i in learnt], [_recording(samples[i]) for i in held]),
-        _known([samples[i].subject for i in learnt], [samples[i].subject for i in held]),
+        len(held_out),
+        _share_in(
+            [_recording(samples[i]) for i in held_out], [_recording(samples[i]) for i in train]
+        ),
+        _share_in([samples[i].subject for i in held_out], [samples[i].subject for i in train]),
         float(right.mean()),
         float(np.mean([right[truth == label].mean() for label in np.unique(truth)])),
     )
 
 
-def _known(learnt: Sequence[str], held: Sequence[str]) -> float:
-    known = set(learnt) - {""}
-    return float(np.mean([name in known for name in held]))
+def _share_in(names: Sequence[str], others: Sequence[str]) -> float:
+    """The share of `names` that are also in `others`; ``""`` is in none."""
+    known = set(others) - {""}
+    return float(np.mean([name in known for name in names]))
 
 
-def table(deals: Sequence[Deal]) -> list[str]:
-    """The deals as lines of a Markdown table, with a sentence."""
-    if not deals:
+def table(leaks: Sequence[SplitLeak]) -> list[str]:
+    """The result of `compare` as lines of a Markdown table, with a sentence."""
+    if not leaks:
         return []
     lines = [
-        f"| {deals[0].held:,} images held out | whose clip is learnt | whose person is "
-        "| nearest neighbour: accuracy | UAR |",
+        f"| {leaks[0].samples:,} images evaluated | clip also in train | subject also in train "
+        "| nearest neighbor: accuracy | UAR |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {d.name} | {d.clip:.1%} | {d.subject:.1%} | {d.accuracy:.1%} | {d.uar:.1%} |"
-        for d in deals
+        f"| {leak.name} | {leak.clip:.1%} | {leak.subject:.1%} | {leak.accuracy:.1%} "
+        f"| {leak.uar:.1%} |"
+        for leak in leaks
     ]
-    gain = 100 * (deals[1].accuracy - deals[0].accuracy)
+    gain = 100 * (leaks[1].accuracy - leaks[0].accuracy)
     return [
         *lines,
         "",
-        f"Dealt at random, frames of clips would flatter the nearest neighbour by {gain:.1f} "
-        "points of accuracy: what a network gains likewise is memory of these very clips.",
+        f"A random split of frames would raise the accuracy of the nearest neighbor by {gain:.1f} "
+        "points: a network can gain as much by memorizing the clips.",
     ]

@@ -1,4 +1,4 @@
-"""The one table everything speaks: a row a sample, kept as a CSV that a person can open."""
+"""Manifest: the table of samples that all commands share, stored as a CSV file."""
 
 import csv
 import dataclasses
@@ -22,18 +22,23 @@ class Sample:
     """One image or one clip.
 
     Attributes:
-        path: where it is, relative to the manifest's root, with forward slashes. An image inside
-            a csv is ``fer2013.csv#17`` (data rows count from 0); one in an archive carries the
-            member after an exclamation mark, ``fer2013.zip!fer2013/fer2013.csv#17``.
-        label: canonical class name (`keras_mer.labels`), or ``""`` for an unlabelled sample.
-        subject: who is seen, prefixed by the source where names could collide; ``""`` if unknown.
-        clip: the recording it comes from, or ``""``.
-        source: the dataset's name.
+        path: path relative to the manifest's root, with forward slashes. An image inside a CSV
+            file is ``fer2013.csv#17`` (data rows count from 0); one in an archive has the member
+            after an exclamation mark, ``fer2013.zip!fer2013/fer2013.csv#17``.
+        label: canonical class name (`keras_mer.labels`), or ``""`` for an unlabeled sample.
+        subject: identity of the person, prefixed by the source where names could collide; ``""``
+            if unknown.
+        clip: the recording that the sample comes from, or ``""``.
+        source: name of the dataset.
         split: train, validation, test, ``""`` (none yet) or dropped (see `note`).
         votes: annotators' votes as ``"happy=7 neutral=3"``, or ``""``.
         onset, apex, offset: frame numbers in the clip's own numbering, or None.
-        fps: frames a second, or None.
-        note: why a row was dropped, or what else a reader should know.
+        fps: frames per second, or None.
+        note: why a row was dropped, or another remark for readers; no code depends on it.
+        digest: digest of the pixels (`fingerprints.Fingerprints.digest`), ``""`` if unknown.
+        duplicate_of: path of the training row with the same pixels, whether that row is kept or
+            was dropped as a duplicate; in a row that was itself dropped as a duplicate, the path
+            of the row that was kept; ``""`` if there is none.
     """
 
     path: str
@@ -48,6 +53,8 @@ class Sample:
     offset: int | None = None
     fps: float | None = None
     note: str = ""
+    digest: str = ""
+    duplicate_of: str = ""
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Sample))
@@ -61,11 +68,11 @@ _PARSERS: dict[str, Callable[[str], object]] = {
 
 @dataclass(frozen=True)
 class Manifest:
-    """Samples of one vocabulary under one root folder.
+    """Samples with labels of one vocabulary, under one root folder.
 
     Attributes:
         samples: the rows, in a fixed order.
-        root: the folder that every path is relative to.
+        root: the folder that all paths are relative to.
         classes: class names in the order of a model's outputs.
     """
 
@@ -87,7 +94,7 @@ class Manifest:
         """The rows of one split.
 
         Raises:
-            UserError: when the split is empty or a class has no sample in it.
+            UserError: if the split is empty or a class has no sample in it.
         """
         part = self.where(lambda s: s.split == split)
         if not part.samples:
@@ -105,7 +112,7 @@ class Manifest:
         return dataclasses.replace(self, samples=tuple(samples))
 
     def counts(self, column: str) -> Counter:
-        """How many rows have each value of `column`."""
+        """Number of rows per value of `column`."""
         return Counter(getattr(s, column) for s in self.samples)
 
     def labels(self) -> np.ndarray:
@@ -114,7 +121,7 @@ class Manifest:
         return np.array([index[s.label] for s in self.samples], np.int64)
 
     def targets(self) -> np.ndarray:
-        """Class probabilities, float32, shape (samples, classes): one-hot, or votes' shares."""
+        """Target probabilities, float32, shape (samples, classes): one-hot, or shares of votes."""
         out = np.zeros((len(self), len(self.classes)), np.float32)
         out[np.arange(len(self)), self.labels()] = 1
         for row, sample in enumerate(self.samples):
@@ -125,7 +132,7 @@ class Manifest:
         return out
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write the CSV: whole or not at all, paths relative to the CSV's own folder."""
+        """Write the CSV atomically, with paths relative to the folder of the CSV."""
         path = Path(path)
         here = Path(os.path.abspath(path.parent))
         prefix = PurePosixPath(Path(os.path.relpath(os.path.abspath(self.root), here)).as_posix())
@@ -133,15 +140,17 @@ class Manifest:
             writer = csv.writer(f, lineterminator="\n")
             writer.writerow([*COLUMNS, f"classes={' '.join(self.classes)}"])
             for sample in self.samples:
-                values = dataclasses.asdict(sample) | {"path": str(prefix / sample.path)}
+                values = dataclasses.asdict(sample)
+                for column in ("path", "duplicate_of"):
+                    values[column] = str(prefix / values[column]) if values[column] else ""
                 writer.writerow(["" if v is None else v for v in values.values()])
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "Manifest":
-        """Read a CSV written by `write`.
+        """Read a CSV written by `write`; columns that an older version did not write stay empty.
 
         Raises:
-            UserError: for a missing file, a foreign header or a row that does not fit, by number.
+            UserError: for a missing file, an unknown header, or an invalid row (by line number).
         """
         path = Path(path)
         if not path.is_file():
@@ -180,7 +189,7 @@ def _parse(header: list[str], row: list[str], classes: tuple[str, ...], where: s
 
 
 def format_votes(votes: dict[str, float]) -> str:
-    """Votes as a cell's text: ``{"happy": 7, "neutral": 3}`` -> ``"happy=7 neutral=3"``."""
+    """Votes as the text of a cell: ``{"happy": 7, "neutral": 3}`` -> ``"happy=7 neutral=3"``."""
     return " ".join(f"{name}={count:g}" for name, count in votes.items() if count)
 
 

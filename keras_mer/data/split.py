@@ -96,7 +96,7 @@ def subjects(
         )
 
 
-def thin(manifest: Manifest, share: float, seed: int = 0) -> Manifest:
+def subsample(manifest: Manifest, share: float, seed: int = 0) -> Manifest:
     """Keep a share of the train rows of each class, at least one; the others are dropped.
 
     Args:

@@ -1,4 +1,4 @@
-"""Manifests with fewer labels, and held-out parts of the training rows."""
+"""Subsets of the training rows: fewer labels, and a held-out part for model selection."""
 
 import dataclasses
 from collections import defaultdict
@@ -8,16 +8,13 @@ import numpy as np
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError
 
-#: The note of a train row whose label is not used.
-UNUSED_NOTE = "label not used"
-
 
 def order(manifest: Manifest, seed: int) -> np.ndarray:
-    """The rows in an order of which any beginning is a fair small sample: int64 (samples,).
+    """Row numbers in an order whose every prefix is a stratified sample: int64 (samples,).
 
-    By class: every beginning holds the classes in their shares, and each at least once. Where
-    every row names its subject, subjects come one after the other, each stratified within, so
-    that few labels are labels of few people.
+    Each prefix has the classes in their proportions, starting with one row of each. Where every
+    row has a subject, subjects follow one another, each stratified within itself: few labels are
+    then labels of few people.
     """
     random = np.random.default_rng(seed)
     groups: dict[str, list[int]] = defaultdict(list)
@@ -39,20 +36,20 @@ def _stratified(samples: tuple[Sample, ...], rows: list[int], random) -> np.ndar
     places = []
     for name in sorted(by_class):
         own = random.permutation(by_class[name])
-        # The first of every class at the start, the others at equal distances.
+        # The first row of every class at the start, the others at equal distances.
         place = np.where(np.arange(len(own)) == 0, 0, (np.arange(len(own)) + random.uniform()))
         places += [(p / len(own), random.uniform(), row) for p, row in zip(place, own, strict=True)]
     return np.array([row for _, _, row in sorted(places)], np.int64)
 
 
 def few_labels(manifest: Manifest, fraction: float, seed: int) -> Manifest:
-    """The manifest with a share of its train rows, the others dropped with a note.
+    """The manifest with a fraction of its train rows; the other train rows are dropped.
 
-    With one seed, smaller shares are parts of larger ones (see `order`); a few rows more are taken
-    where a class would be missing.
+    For one seed, a smaller fraction is a subset of a larger one (see `order`). A few more rows are
+    kept where a class would be missing.
 
     Raises:
-        UserError: for a share that is none.
+        UserError: for a fraction outside (0, 1].
     """
     if not 0 < fraction <= 1:
         raise UserError(f"labels: expected a share above 0 and up to 1, got {fraction:g}")
@@ -68,7 +65,7 @@ def few_labels(manifest: Manifest, fraction: float, seed: int) -> Manifest:
         count = max(int(np.argmax(labels == name)) + 1 for name in missing)
     kept = {train[i] for i in rows[:count]}
     return manifest.replace(
-        dataclasses.replace(s, split="dropped", note=UNUSED_NOTE)
+        dataclasses.replace(s, split="dropped", note="label not used")
         if s.split == "train" and i not in kept
         else s
         for i, s in enumerate(manifest)
@@ -76,10 +73,11 @@ def few_labels(manifest: Manifest, fraction: float, seed: int) -> Manifest:
 
 
 def hold_out(manifest: Manifest, share: float, seed: int = 0) -> Manifest:
-    """A manifest without a test part gets one: its validation; train gives a share for that.
+    """Without a test split, validation becomes test and a share of train becomes validation.
 
-    So that epochs are chosen on images that nothing is measured on. By subject where every row
-    names one. A manifest with a test part, or a share of 0, stays as it is.
+    Epochs are then selected on samples that no score is reported on. The new validation split is
+    of whole subjects where every row has one. A manifest with a test split, or a share of 0, is
+    returned unchanged.
     """
     if not share or manifest.counts("split")["test"]:
         return manifest

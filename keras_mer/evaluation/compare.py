@@ -1,4 +1,4 @@
-"""Several evaluated runs side by side: is the difference real, and what does each cost?"""
+"""Comparison of evaluated runs: paired differences of every metric, model size and latency."""
 
 import csv
 import json
@@ -11,22 +11,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from keras_mer.errors import UserError
-from keras_mer.evaluation import metrics, report
-
-#: Scores that are compared; the first is drawn.
-SCORES = ("accuracy", "uar", "macro_f1")
+from keras_mer.evaluation import bootstrap, metrics, report
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a run said of each sample of a split.
+    """A run's predictions on one split.
 
     Attributes:
-        name: the folder's.
-        folder: the run's.
+        name: name of the run folder.
+        folder: the run folder.
         classes: class names.
-        samples: where each sample lies, whatever folder the run is in.
-        subjects: who each shows, ``""`` where unknown.
+        samples: absolute path of each sample, so that runs in different folders can be aligned.
+        subjects: subject of each sample, ``""`` where unknown.
         truth, prediction: class indices, (samples,).
     """
 
@@ -43,7 +40,7 @@ def read(folder: str | os.PathLike, split: str) -> Run:
     """Read a run's predictions on a split.
 
     Raises:
-        UserError: when it was not evaluated on that split.
+        UserError: if the run was not evaluated on that split.
     """
     folder = Path(folder)
     file = folder / f"evaluation-{split}" / "predictions.csv"
@@ -68,71 +65,66 @@ def read(folder: str | os.PathLike, split: str) -> Run:
 
 
 def aligned(runs: Sequence[Run]) -> list[Run]:
-    """The runs with their samples in the first one's order.
+    """The runs with their samples in the order of the first run.
 
     Raises:
-        UserError: when they do not hold the same samples, labels and classes.
+        UserError: if the runs differ in samples, labels or classes.
     """
-    first, made = runs[0], []
+    first, out = runs[0], []
     for run in runs:
         if run.classes != first.classes:
             raise UserError(
-                f"{run.folder} knows {', '.join(run.classes)}; {first.folder} "
-                f"{', '.join(first.classes)}: they cannot be compared"
+                f"runs with different classes cannot be compared: {first.folder} has "
+                f"{', '.join(first.classes)}; {run.folder} has {', '.join(run.classes)}"
             )
         place = {sample: i for i, sample in enumerate(run.samples)}
         missing = set(first.samples) ^ place.keys()
         if missing:
             raise UserError(
                 f"{first.folder} and {run.folder} were evaluated on different samples "
-                f"({len(missing):,} stand in one only, such as {min(missing)}); evaluate both on "
+                f"({len(missing):,} are in one only, e.g. {min(missing)}); evaluate both on "
                 "one manifest with --manifest"
             )
         order = np.array([place[sample] for sample in first.samples])
         if (run.truth[order] != first.truth).any():
             raise UserError(f"{first.folder} and {run.folder} disagree on the true classes")
-        made.append(
+        out.append(
             Run(run.name, run.folder, run.classes, first.samples, first.subjects, first.truth,
                 run.prediction[order])
         )  # fmt: skip
-    return made
+    return out
 
 
-def compare(runs: Sequence[Run], *, repeats: int = 2000) -> dict:
-    """Scores with 95 % intervals, and the difference of each run from the first, paired.
+def compare(runs: Sequence[Run], *, repeats: int = bootstrap.REPEATS) -> dict:
+    """Metrics with 95 % intervals, and the paired difference of each run from the first.
 
-    The bootstrap redraws subjects where every sample names one, else samples, the same for both
-    runs of a pair.
+    The bootstrap resamples subjects where every sample has one, else samples; both runs of a pair
+    see the same resamples.
 
     Returns:
-        JSON-ready: samples, interval, and under runs a list with name, each of `SCORES` as
-        ``[value, low, high]``, and under difference the same with a fourth number, the two-sided
-        p-value of no difference (not corrected for the number of runs).
+        JSON-ready: samples, interval, and under runs a list with name, folder, each scalar metric
+        as ``[value, low, high]``, and under difference the same with a fourth number, the
+        two-sided p-value of no difference (not corrected for the number of runs).
     """
     runs = aligned(runs)
-    first, count = runs[0], len(runs[0].classes)
+    first, names = runs[0], [m.name for m in metrics.registered(per_class=False)]
     groups = np.array(first.subjects) if all(first.subjects) else None
     found = []
     for run in runs:
-        entry: dict = {"name": run.name, "folder": str(run.folder)}
-        point = _scores(metrics.confusion_matrix(run.truth, run.prediction, count))
-        base, own = metrics.paired_bootstrap(
-            run.truth, first.prediction, run.prediction, count, groups=groups, repeats=repeats
+        base, own = bootstrap.estimate_pair(
+            run.truth,
+            first.prediction,
+            run.prediction,
+            len(first.classes),
+            groups=groups,
+            repeats=repeats,
         )
-        base, own = _scores(base), _scores(own)
-        for name in SCORES:
-            entry[name] = _rounded([point[name], *metrics.interval(own[name])])
+        entry: dict = {"name": run.name, "folder": str(run.folder), **own.intervals(names)}
         if run is not first:
-            start = _scores(metrics.confusion_matrix(run.truth, first.prediction, count))
+            difference = own - base
+            p_values = {n: round(bootstrap.two_sided_p(difference.draws[n]), 4) for n in names}
             entry["difference"] = {
-                name: _rounded(
-                    [
-                        point[name] - start[name],
-                        *metrics.interval(own[name] - base[name]),
-                        metrics.two_sided_p(own[name] - base[name]),
-                    ]
-                )
-                for name in SCORES
+                n: [*values, p_values[n]] for n, values in difference.intervals(names).items()
             }
         found.append(entry)
     over = "samples" if groups is None else "subjects"
@@ -143,33 +135,24 @@ def compare(runs: Sequence[Run], *, repeats: int = 2000) -> dict:
     }
 
 
-def _scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    found = metrics.scores(confusion)
-    return {name: getattr(found, name) for name in SCORES}
-
-
-def _rounded(values: list) -> list[float]:
-    return [round(float(v), 4) for v in values]
-
-
 def training_cost(folder: str | os.PathLike) -> dict:
-    """Seconds and epochs of a run's summary."""
+    """Training time in seconds and number of epochs, from a run's summary.json."""
     file = Path(folder) / "summary.json"
     summary = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return {"seconds": summary.get("seconds"), "epochs": summary.get("epochs")}
 
 
 def markdown(found: dict, split: str) -> str:
-    """What `compare` found, with each run's cost where it is known, as a page."""
-    first = found["runs"][0]["name"]
+    """The result of `compare` as a Markdown page, with each run's cost where it is known."""
+    first, shown = found["runs"][0]["name"], metrics.registered(per_class=False)
     scores, costs = [], []
     for run in found["runs"]:
         differences = run.get("difference")
         scores.append(
             [
                 run["name"],
-                *(report.percent(run[name]) for name in SCORES),
-                *(_difference(differences[n]) if differences else "-" for n in ("accuracy", "uar")),
+                *(report.percent(run[m.name]) for m in shown),
+                *(_difference(differences[m.name]) if differences else "-" for m in shown),
             ]
         )
         lite = run.get("tflite", {})
@@ -187,10 +170,11 @@ def markdown(found: dict, split: str) -> str:
             f"# {len(found['runs'])} runs on {split}",
             "",
             f"{found['samples']:,} samples. Intervals: {found['interval']}. Differences are from "
-            f"{first}, in points; p is of no difference, not corrected for several comparisons.",
+            f"{first}, in percentage points; p is the p-value of no difference, not corrected for "
+            "multiple comparisons.",
             "",
             report.table(
-                ["run", "accuracy", "UAR", "macro F1", "accuracy, difference", "UAR, difference"],
+                ["run", *(m.title for m in shown), *(f"{m.title}, difference" for m in shown)],
                 scores,
             ),
             "",
@@ -221,20 +205,20 @@ def _minutes(cost: dict) -> str:
 
 
 def draw(found: dict, path: str | os.PathLike, title: str) -> None:
-    """Draw accuracy against latency, a point a TFLite file (by run where none is known)."""
+    """Draw accuracy against latency, a point per TFLite file (per run where none was measured)."""
     figure, axis = plt.subplots(figsize=(7, 5), layout="constrained")
     marks = {"float32": "o", "int8": "s"}
     for number, run in enumerate(found["runs"]):
         value, low, high = (100 * v for v in run["accuracy"])
-        error, colour = [[value - low], [high - value]], f"C{number % 10}"
+        error, color = [[value - low], [high - value]], f"C{number % 10}"
         lite = run.get("tflite", {})
         for variant, figures in lite.items():
             axis.errorbar(
-                figures["latency_ms"], value, error, marker=marks.get(variant, "o"), color=colour,
+                figures["latency_ms"], value, error, marker=marks.get(variant, "o"), color=color,
                 capsize=3, label=f"{run['name']}, {variant}",
             )  # fmt: skip
         if not lite:
-            axis.errorbar(number, value, error, marker="o", color=colour, capsize=3,
+            axis.errorbar(number, value, error, marker="o", color=color, capsize=3,
                           label=run["name"])  # fmt: skip
     timed = any(run.get("tflite") for run in found["runs"])
     if timed:

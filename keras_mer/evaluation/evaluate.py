@@ -1,4 +1,4 @@
-"""Measure a trained model on one split: scores with intervals, tables, pictures."""
+"""Evaluation of a trained model on one split: metrics with intervals, tables and figures."""
 
 import csv
 import dataclasses
@@ -10,9 +10,8 @@ import keras
 import numpy as np
 
 from keras_mer.data import fingerprints, inputs, transforms
-from keras_mer.data.audit import TWIN_NOTE
 from keras_mer.data.manifest import Manifest
-from keras_mer.evaluation import metrics, report
+from keras_mer.evaluation import bootstrap, metrics, report
 from keras_mer.files import replacing, write_json, write_text
 from keras_mer.progress import track
 
@@ -41,13 +40,13 @@ def predict(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions on one split and their scores.
+    """Predictions on one split and their metrics.
 
     Attributes:
         manifest: the samples, in order.
         images: uint8 (samples, ...), as the model takes them.
         probabilities: float32 (samples, classes).
-        scores: JSON-ready, as in `metrics.json`.
+        scores: the content of metrics.json.
     """
 
     manifest: Manifest
@@ -65,11 +64,11 @@ def evaluate(
     flip: bool = False,
     cache=None,
 ) -> Evaluation:
-    """Score a model on a manifest's split.
+    """Evaluate a model on one split of a manifest.
 
-    Intervals are percentile bootstraps, over subjects where every sample names one, else over
-    samples. ``without_duplicates`` leaves out the samples whose very pixels also stand in train,
-    or stood there before the manifest dropped them.
+    Intervals are percentile bootstraps: over subjects where every sample has one, else over
+    samples. ``without_duplicates`` excludes samples that are pixel-identical to a training sample,
+    also where the manifest dropped that training sample for this reason.
 
     Args:
         model: raw pixels -> probabilities.
@@ -91,39 +90,41 @@ def evaluate(
         "classes": list(manifest.classes),
         "interval": f"95 % bootstrap over {'samples' if groups is None else 'subjects'}",
         "whole": _score(truth, probabilities, groups),
-        "without_duplicates": _score(
-            truth[fresh], probabilities[fresh], None if groups is None else groups[fresh]
-        ),
     }
+    if fresh.any():
+        found["without_duplicates"] = _score(
+            truth[fresh], probabilities[fresh], None if groups is None else groups[fresh]
+        )
     if flip:
         found["whole_flip"] = _score(truth, predict(model, images, kind=kind, flip=True), groups)
     return Evaluation(part, images, probabilities, found)
 
 
 def _in_train(manifest: Manifest, part: Manifest) -> np.ndarray:
-    seen = manifest.where(
-        lambda s: s.split == "train" or (s.split == "dropped" and s.note.startswith(TWIN_NOTE))
-    )
-    # Under another split's name, since dropped rows are not read.
+    """Which samples of a split are pixel-identical to a training sample: bool (samples,)."""
+    kept = manifest.where(lambda s: s.split != "dropped")
+    if all(s.digest for s in kept):
+        train = {s.digest for s in kept if s.split == "train"}
+        return np.array([bool(s.duplicate_of) or s.digest in train for s in part])
+    # A manifest of an older run has no digests, and does not say which of its dropped rows were
+    # duplicates in train; every dropped row that can be read counts as one.
+    seen = manifest.where(lambda s: s.split in ("train", "dropped"))
+    # Fingerprints skip dropped rows, hence another split's name.
     seen = seen.replace(dataclasses.replace(s, split="train") for s in seen)
-    known = set(fingerprints.take(seen).digest) - {""}
-    return np.array([digest in known for digest in fingerprints.take(part).digest])
+    train = set(fingerprints.take(seen).digest) - {""}
+    return np.array([digest in train for digest in fingerprints.take(part).digest])
 
 
 def _score(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray | None) -> dict:
     classes = probabilities.shape[1]
-    guess = probabilities.argmax(1)
-    confusion = metrics.confusion_matrix(truth, guess, classes)
-    point = metrics.scores(confusion)
-    spread = metrics.scores(metrics.bootstrap(truth, guess, classes, groups=groups))
-    out = {"samples": len(truth)}
-    for name in ("accuracy", "macro_f1", "uar", "precision", "recall", "f1"):
-        low, high = metrics.interval(getattr(spread, name))
-        value = np.stack([getattr(point, name), low, high], axis=-1)
-        out[name] = np.where(np.isnan(value), None, value.round(4)).tolist()
-    out["calibration_error"] = round(metrics.calibration_error(probabilities, truth), 4)
-    out["confusion"] = confusion.tolist()
-    return out
+    prediction = probabilities.argmax(1)
+    found = bootstrap.estimate(truth, prediction, classes, groups=groups)
+    return {
+        "samples": len(truth),
+        **found.intervals(),
+        "calibration_error": round(metrics.calibration_error(probabilities, truth), 4),
+        "confusion": metrics.confusion_matrix(truth, prediction, classes).tolist(),
+    }
 
 
 def write(evaluation: Evaluation, folder: str | os.PathLike, title: str) -> Path:
@@ -134,7 +135,7 @@ def write(evaluation: Evaluation, folder: str | os.PathLike, title: str) -> Path
     """
     folder = Path(folder)
     found, part = evaluation.scores, evaluation.manifest
-    truth, guess = part.labels(), evaluation.probabilities.argmax(1)
+    truth, prediction = part.labels(), evaluation.probabilities.argmax(1)
     write_json(folder / "metrics.json", found)
     write_text(folder / "report.md", report.markdown(found, title))
     with replacing(folder / "predictions.csv") as file, file.open("w", newline="") as f:
@@ -153,22 +154,23 @@ def write(evaluation: Evaluation, folder: str | os.PathLike, title: str) -> Path
     report.draw_confusion(
         np.array(found["whole"]["confusion"]), part.classes, folder / "confusion.png", title
     )
-    wrong = np.flatnonzero(truth != guess)
-    # The surest mistakes say the most: about the model, or about the label.
+    wrong = np.flatnonzero(truth != prediction)
+    # Confident errors are the most informative: the model is wrong, or the label is.
     wrong = wrong[np.argsort(-evaluation.probabilities.max(1)[wrong])]
     report.draw_misclassified(
         [
             (
                 _picture(evaluation.images[i]),
                 part.classes[truth[i]],
-                part.classes[guess[i]],
+                part.classes[prediction[i]],
                 float(evaluation.probabilities[i].max()),
                 part.samples[i].path,
             )
             for i in wrong[:40]
         ],
         folder / "misclassified.png",
-        f"{title}: the {min(40, len(wrong))} surest of {len(wrong)} mistakes",
+        f"{title}: the {min(40, len(wrong))} of {len(wrong)} misclassified samples with the "
+        "highest confidence",
     )
     return folder / "report.md"
 
@@ -179,7 +181,7 @@ def _picture(sample: np.ndarray) -> np.ndarray:
 
 
 def count_test_look(run: str | os.PathLike) -> int:
-    """Note in the run's folder that its test split was looked at; returns how often by now."""
+    """Count an evaluation on the test split in the run's folder; returns the count so far."""
     file = Path(run) / "test-looks.txt"
     looks = int(file.read_text()) + 1 if file.is_file() else 1
     write_text(file, f"{looks}\n")

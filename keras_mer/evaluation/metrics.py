@@ -1,62 +1,72 @@
-"""Scores of a classifier, and how sure they are; numpy only.
+"""Classification metrics, computed from confusion matrices; numpy only.
 
-Everything is counted from the confusion matrix of pooled predictions, so that a bootstrap can
-redraw the matrix instead of the samples.
+`METRICS` is the registry that every report reads: evaluation, cross-validation, comparisons and
+experiments over several seeds. A metric added there appears in all of their tables and JSON files.
 """
 
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 
-def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
-    """Counts, int64 (classes, classes): a row a true class, a column a predicted one.
-
-    Args:
-        truth, prediction: class indices, (samples,).
-        classes: how many there are.
-    """
-    cells = np.asarray(truth) * classes + np.asarray(prediction)
-    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
-
-
 @dataclass(frozen=True)
-class Scores:
-    """Scores of one confusion matrix, or of a stack of them (leading dimensions kept).
-
-    A class that is neither there nor predicted has no precision, recall or F1 (nan), and the
-    means leave it out.
+class Metric:
+    """A metric and how reports show it.
 
     Attributes:
-        accuracy: share of samples on the diagonal, shape (...).
-        macro_f1: mean over classes of F1 (UF1 where predictions of all folds are pooled), (...).
-        uar: unweighted average recall, mean over classes of recall, (...).
-        precision, recall, f1: by class, (..., classes).
+        name: key in metrics.json.
+        title: column heading in tables.
+        compute: function of confusion matrices, float64 (..., classes, classes), a row per true
+            class; it keeps the leading dimensions, so that bootstrap resamples are one call.
+        per_class: whether `compute` returns a value per class, (..., classes), or one, (...).
     """
 
-    accuracy: np.ndarray
-    macro_f1: np.ndarray
-    uar: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
-    f1: np.ndarray
+    name: str
+    title: str
+    compute: Callable[[np.ndarray], np.ndarray]
+    per_class: bool = False
 
 
-def scores(confusion: np.ndarray) -> Scores:
-    """Scores of confusion matrices, shape (..., classes, classes), a row a true class.
+def accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Share of samples on the diagonal, (...)."""
+    with np.errstate(invalid="ignore"):
+        return _hits(confusion).sum(-1) / confusion.sum((-2, -1))
 
-    F1 of a class is 2TP / (2TP + FP + FN), its recall TP / samples, as MEGC 2019 defines UF1 and
-    UAR (See et al. 2019).
+
+def precision(confusion: np.ndarray) -> np.ndarray:
+    """TP / predicted per class, (..., classes); NaN for a class that is never predicted."""
+    with np.errstate(invalid="ignore"):
+        return _hits(confusion) / confusion.sum(-2)
+
+
+def recall(confusion: np.ndarray) -> np.ndarray:
+    """TP / samples per class, (..., classes); NaN for a class without samples."""
+    with np.errstate(invalid="ignore"):
+        return _hits(confusion) / confusion.sum(-1)
+
+
+def f1(confusion: np.ndarray) -> np.ndarray:
+    """2TP / (2TP + FP + FN) per class, (..., classes); NaN without samples and predictions."""
+    with np.errstate(invalid="ignore"):
+        return 2 * _hits(confusion) / (confusion.sum(-1) + confusion.sum(-2))
+
+
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean F1 over the classes that have one, (...).
+
+    On predictions pooled over all folds this is UF1 of MEGC 2019 (See et al. 2019).
     """
-    confusion = np.asarray(confusion, float)
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    actual, predicted = confusion.sum(-1), confusion.sum(-2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        precision, recall = hits / predicted, hits / actual
-        f1 = 2 * hits / (actual + predicted)
-        accuracy = hits.sum(-1) / confusion.sum((-2, -1))
-    return Scores(accuracy, _mean(f1), _mean(recall), precision, recall, f1)
+    return _mean(f1(confusion))
+
+
+def uar(confusion: np.ndarray) -> np.ndarray:
+    """Unweighted average recall: mean recall over the classes that have samples, (...)."""
+    return _mean(recall(confusion))
+
+
+def _hits(confusion: np.ndarray) -> np.ndarray:
+    return np.diagonal(confusion, axis1=-2, axis2=-1)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -64,88 +74,47 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.where(known, values, 0).sum(-1) / np.maximum(known.sum(-1), 1)
 
 
-def bootstrap(
-    truth: np.ndarray,
-    prediction: np.ndarray,
-    classes: int,
-    *,
-    groups: np.ndarray | None = None,
-    repeats: int = 2000,
-    seed: int = 0,
-) -> np.ndarray:
-    """Confusion matrices of resampled data, int64 (repeats, classes, classes).
+#: Name -> metric, in the order of the columns of tables.
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "accuracy", accuracy),
+        Metric("macro_f1", "macro F1", macro_f1),
+        Metric("uar", "UAR", uar),
+        Metric("precision", "precision", precision, per_class=True),
+        Metric("recall", "recall", recall, per_class=True),
+        Metric("f1", "F1", f1, per_class=True),
+    )
+}
+
+
+def registered(*, per_class: bool) -> list[Metric]:
+    """The metrics of the registry that have a value per class, or those that have one value."""
+    return [metric for metric in METRICS.values() if metric.per_class == per_class]
+
+
+def scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """Every registered metric of confusion matrices.
+
+    Args:
+        confusion: counts, (..., classes, classes), a row per true class.
+
+    Returns:
+        Name -> float64 (...), or (..., classes) for a metric per class.
+    """
+    confusion = np.asarray(confusion, float)
+    return {name: metric.compute(confusion) for name, metric in METRICS.items()}
+
+
+def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
+    """Counts, int64 (classes, classes): a row per true class, a column per predicted class.
 
     Args:
         truth, prediction: class indices, (samples,).
-        classes: how many there are.
-        groups: who each sample shows, (samples,), any type: whole groups are then drawn, because
-            one person's samples are not independent (the cluster bootstrap). None draws samples.
-        repeats: matrices to draw.
-        seed: of the draw.
+        classes: number of classes.
     """
     cells = np.asarray(truth) * classes + np.asarray(prediction)
-    drawn = _redraw(cells, classes**2, groups, repeats, seed)
-    return drawn.reshape(repeats, classes, classes)
-
-
-def _redraw(
-    cells: np.ndarray, count: int, groups: np.ndarray | None, repeats: int, seed: int
-) -> np.ndarray:
-    """How often each cell comes up in resampled data, int64 (repeats, count)."""
-    random = np.random.default_rng(seed)
-    if groups is None:
-        counts = np.bincount(cells, minlength=count)
-        # Drawing n samples with replacement is one multinomial draw over the cells.
-        return random.multinomial(counts.sum(), counts / counts.sum(), repeats)
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
-    by_group = np.zeros((len(names), count), np.int64)
-    np.add.at(by_group, (index, cells), 1)
-    weights = random.multinomial(len(names), np.full(len(names), 1 / len(names)), repeats)
-    return weights @ by_group
-
-
-def paired_bootstrap(
-    truth: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    classes: int,
-    *,
-    groups: np.ndarray | None = None,
-    repeats: int = 2000,
-    seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Confusion matrices of two models on the same resampled data, each as `bootstrap` gives them.
-
-    Both see every redrawn sample, so that what makes the samples hard cancels in the difference.
-
-    Args:
-        truth: class indices, (samples,).
-        first, second: what each model says, (samples,).
-        classes, groups, repeats, seed: as for `bootstrap`.
-    """
-    # One cell for each (truth, first, second): either model's matrix is a sum over the other.
-    cells = (np.asarray(truth) * classes + np.asarray(first)) * classes + np.asarray(second)
-    drawn = _redraw(cells, classes**3, groups, repeats, seed)
-    drawn = drawn.reshape(repeats, classes, classes, classes)
-    return drawn.sum(3), drawn.sum(2)
-
-
-def two_sided_p(differences: np.ndarray) -> float:
-    """How often a bootstrapped difference lies on the other side of 0, twice: a p-value."""
-    share = min(np.mean(differences <= 0), np.mean(differences >= 0))
-    # Never 0: that many repeats cannot show less than one in them.
-    return float(min(1.0, 2 * max(share, 1 / len(differences))))
-
-
-def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of bootstrap values, along the first axis; nan are left out.
-
-    Where all are nan, as the F1 of a class that nothing shows and nobody says, so is the interval.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
-        low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
 def calibration_error(probabilities: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
@@ -154,7 +123,7 @@ def calibration_error(probabilities: np.ndarray, truth: np.ndarray, bins: int = 
     Args:
         probabilities: (samples, classes).
         truth: class indices, (samples,).
-        bins: bins of equal width over the highest probability.
+        bins: number of bins of equal width over the highest probability.
     """
     confidence = probabilities.max(1)
     correct = probabilities.argmax(1) == truth

@@ -1,4 +1,4 @@
-"""Pictures and tables of a run and of an evaluation."""
+"""Figures and Markdown tables of training runs and evaluations."""
 
 import os
 from itertools import pairwise
@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from keras_mer.evaluation import metrics
 from keras_mer.files import replacing
 
 
@@ -18,7 +19,7 @@ def save_figure(figure: plt.Figure, path: str | os.PathLike) -> None:
 
 
 def draw_curves(history: list[dict], path: str | Path, best: int | None = None) -> None:
-    """Draw loss, accuracy, UAR and learning rate by epoch; lines mark the epoch kept and phases."""
+    """Draw loss, accuracy, UAR and learning rate per epoch, with the best epoch and phases."""
     epochs = [row["epoch"] for row in history]
     changes = [b["epoch"] for a, b in pairwise(history) if a.get("phase") != b.get("phase")]
     figure, axes = plt.subplots(1, 4, figsize=(16, 3.6), layout="constrained")
@@ -48,7 +49,7 @@ def draw_curves(history: list[dict], path: str | Path, best: int | None = None) 
 def draw_confusion(
     confusion: np.ndarray, classes: tuple[str, ...], path: str | Path, title: str
 ) -> None:
-    """Draw a confusion matrix (a row a true class): shares of the row as colour, and counts."""
+    """Draw a confusion matrix, a row per true class: share of the row as color, and counts."""
     share = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     side = 1.6 + 0.85 * len(classes)
     figure, axis = plt.subplots(figsize=(side, side))
@@ -71,11 +72,11 @@ def draw_confusion(
 
 
 def draw_misclassified(
-    mistakes: list[tuple[np.ndarray, str, str, float, str]], path: str | Path, title: str
+    samples: list[tuple[np.ndarray, str, str, float, str]], path: str | Path, title: str
 ) -> None:
-    """Draw a gallery of (image, true class, predicted class, confidence, file)."""
+    """Draw misclassified samples: (image, true class, predicted class, confidence, file) each."""
     columns = 8
-    rows = max(1, -(-len(mistakes) // columns))
+    rows = max(1, -(-len(samples) // columns))
     figure, axes = plt.subplots(
         rows,
         columns,
@@ -85,11 +86,11 @@ def draw_misclassified(
     )
     for axis in axes.flat:
         axis.axis("off")
-    for axis, (image, truth, guess, confidence, file) in zip(axes.flat, mistakes, strict=False):
+    for axis, (image, truth, prediction, confidence, file) in zip(axes.flat, samples, strict=False):
         axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-        axis.set_title(f"{guess} {confidence:.0%}", color="#b2182b", fontsize=9, pad=14)
+        axis.set_title(f"{prediction} {confidence:.0%}", color="#b2182b", fontsize=9, pad=14)
         middle = {"ha": "center", "transform": axis.transAxes}
-        axis.text(0.5, 1.03, f"is {truth}", color="#1a6b2f", fontsize=9, **middle)
+        axis.text(0.5, 1.03, f"true: {truth}", color="#1a6b2f", fontsize=9, **middle)
         axis.text(0.5, -0.03, file[-26:], color="grey", fontsize=5, va="top", **middle)
     figure.suptitle(title)
     save_figure(figure, path)
@@ -104,29 +105,30 @@ def percent(score: list[float]) -> str:
 
 
 def points(score: list[float]) -> str:
-    """A difference ``[value, low, high]`` as ``"+3.1 [+1.2, +5.0]"``, in points."""
+    """A difference ``[value, low, high]`` as ``"+3.1 [+1.2, +5.0]"``, in percentage points."""
     value, low, high = (100 * v for v in score)
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def table(header: list[str], rows: list[list]) -> str:
-    """A Markdown table; columns after the first are right-aligned."""
+    """A Markdown table; all columns but the first are right-aligned."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 
 def markdown(scores: dict, title: str) -> str:
-    """The scores of `evaluation.evaluate` as a page."""
+    """The scores of `evaluate.evaluate` as a Markdown page."""
     views = {
         "whole": "whole split",
-        "without_duplicates": "without duplicates of train",
+        "without_duplicates": "without duplicates of training samples",
         "whole_flip": "whole split, mean with mirror image",
     }
+    overall, per_class = (metrics.registered(per_class=flag) for flag in (False, True))
     summary = [
         [
             text,
             scores[key]["samples"],
-            *(percent(scores[key][m]) for m in ("accuracy", "macro_f1", "uar")),
+            *(percent(scores[key][m.name]) for m in overall),
             f"{scores[key]['calibration_error']:.3f}",
         ]
         for key, text in views.items()
@@ -134,11 +136,7 @@ def markdown(scores: dict, title: str) -> str:
     ]
     whole = scores["whole"]
     by_class = [
-        [
-            name,
-            sum(whole["confusion"][i]),
-            *(percent(whole[m][i]) for m in ("precision", "recall", "f1")),
-        ]
+        [name, sum(whole["confusion"][i]), *(percent(whole[m.name][i]) for m in per_class)]
         for i, name in enumerate(scores["classes"])
     ]
     return "\n".join(
@@ -147,20 +145,20 @@ def markdown(scores: dict, title: str) -> str:
             "",
             f"Split: {scores['split']}. Intervals: {scores['interval']}.",
             "",
-            table(["", "samples", "accuracy", "macro F1", "UAR", "calibration error"], summary),
+            table(["", "samples", *(m.title for m in overall), "calibration error"], summary),
             "",
-            table(["class", "samples", "precision", "recall", "F1"], by_class),
+            table(["class", "samples", *(m.title for m in per_class)], by_class),
             "",
             "![confusion matrix](confusion.png)",
             "",
-            "![mistakes](misclassified.png)",
+            "![misclassified samples](misclassified.png)",
             "",
         ]
     )
 
 
 def parity(card: dict) -> str:
-    """The card's figures of each TFLite variant against Keras, as a Markdown table."""
+    """Size, accuracy and latency of each TFLite variant in a card, as a Markdown table."""
     rows = [
         [
             name,
@@ -174,8 +172,12 @@ def parity(card: dict) -> str:
     ]
     header = ["file", "size", "accuracy", "same class as Keras", "largest difference", "latency"]
     p, sample = card["parity"], "face" if card["task"] == "image" else "clip"
-    learnt = ", which the model learnt: a check of the files, no score" * (p["split"] == "train")
+    caution = (
+        ", which the model was trained on: this checks the files and is no score"
+        if p["split"] == "train"
+        else ""
+    )
     return table(header, rows) + (
-        f"\n\nOn the {p['samples']} samples of {p['split']}{learnt}; Keras: "
+        f"\n\nOn the {p['samples']} samples of {p['split']}{caution}; Keras: "
         f"{100 * p['keras_accuracy']:.2f} %. Latency: median of one {sample} on one thread."
     )

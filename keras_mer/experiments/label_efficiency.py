@@ -8,7 +8,7 @@ import numpy as np
 from keras_mer.config.recipe import Recipe
 from keras_mer.data import loading, subsets
 from keras_mer.data.manifest import Manifest
-from keras_mer.evaluation import probes, report
+from keras_mer.evaluation import knn, linear_probe, report
 from keras_mer.experiments import ssl_distillation, stages
 from keras_mer.files import write_json, write_text
 from keras_mer.models import layer_freezing, saving
@@ -111,7 +111,7 @@ def _frozen(recipe, manifest: Manifest, part: Manifest, pretrained, fractions, s
     for suffix, body in bodies.items():
         known = manifest.where(lambda s: s.split == "train")
         found = {
-            name: probes.embed(body, loading.load_images(p, **load, cache=cache, progress=track))
+            name: knn.embed(body, loading.load_images(p, **load, cache=cache, progress=track))
             for name, p in (("known", known), ("asked", part))
         }
         row = {s.path: i for i, s in enumerate(known)}
@@ -119,8 +119,8 @@ def _frozen(recipe, manifest: Manifest, part: Manifest, pretrained, fractions, s
             for seed in seeds:
                 few = subsets.few_labels(manifest, fraction, seed).part("train")
                 taken = found["known"][[row[s.path] for s in few]]
-                for way, probe in (("neighbours", probes.nearest), ("linear probe", probes.linear)):
-                    votes = probe(taken, few.labels(), found["asked"], len(part.classes))
+                for way, probe in (("neighbours", knn), ("linear probe", linear_probe)):
+                    votes = probe.classify(taken, few.labels(), found["asked"], len(part.classes))
                     answers.setdefault((fraction, way + suffix), []).append(votes.argmax(1))
     return answers
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_mer.config.recipe import Recipe
 from keras_mer.data.manifest import Manifest
-from keras_mer.evaluation import evaluate, probes
+from keras_mer.evaluation import bootstrap, evaluate, metrics
 from keras_mer.models import saving
 from keras_mer.progress import console
 from keras_mer.training import run_folder
@@ -69,8 +69,11 @@ def groups(part: Manifest) -> np.ndarray | None:
 def scores(
     part: Manifest, runs: list[np.ndarray], against: list[np.ndarray] | None = None
 ) -> dict[str, list[float]]:
-    """`probes.pooled` of several seeds' predictions on a part, or of their differences."""
-    return probes.pooled(part.labels(), runs, len(part.classes), groups(part), against)
+    """Metrics with intervals of several seeds' predictions on a part, or of their differences."""
+    found = bootstrap.estimate_seeds(
+        part.labels(), runs, len(part.classes), groups=groups(part), against=against
+    )
+    return found.intervals(m.name for m in metrics.registered(per_class=False))
 
 
 def card_of(folder: Path) -> dict:

@@ -31,7 +31,7 @@ def learn(
     Args:
         ways: name -> recipe; the others are set against the first.
         manifest: the split of a seed, the same for every way. Its test part is scored, or its
-            validation part where it has none (see `probes.hold_out`).
+            validation part where it has none (see `subsets.hold_out`).
         folder: to write.
         seeds: how many; each replaces the recipe's `training.seed`.
         cache: folder for decoded images.

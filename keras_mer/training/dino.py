@@ -12,7 +12,7 @@ from keras_mer.data import loading, subsets
 from keras_mer.data.manifest import Manifest
 from keras_mer.data.transforms import multicrop
 from keras_mer.errors import UserError
-from keras_mer.evaluation import plots, probes
+from keras_mer.evaluation import knn, plots
 from keras_mer.models import dino, layer_freezing
 from keras_mer.models.features import features
 from keras_mer.progress import console, track
@@ -189,13 +189,13 @@ class Nearest(keras.callbacks.Callback):
         self.measure()
 
     def measure(self) -> None:
-        """Set `score`, and `rank`: how many directions the features use (`probes.rank`)."""
-        found = [probes.embed(self.model.teacher_backbone, images) for images in self.images]
+        """Set `score`, and `rank`: how many directions the features use (`knn.rank`)."""
+        found = [knn.embed(self.model.teacher_backbone, images) for images in self.images]
         labels = [p.labels() for p in self.parts]
-        votes = probes.nearest(found[0], labels[0], found[1], len(self.parts[0].classes),
+        votes = knn.classify(found[0], labels[0], found[1], len(self.parts[0].classes),
                                self.settings.nearest)  # fmt: skip
         self.score = float((votes.argmax(1) == labels[1]).mean())
-        self.rank = probes.rank(found[1])
+        self.rank = knn.rank(found[1])
 
     def on_epoch_end(self, epoch, logs):
         if (epoch + 1) % self.settings.nearest_every == 0 or epoch + 1 == self.settings.epochs:
@@ -266,14 +266,14 @@ def _finish(recipe, manifest, folder: Path, checkpoint: Checkpoint, model, load)
     plots.draw_history(checkpoint.history, folder / "curves.png")
     part = manifest.part("validation")
     images = load(part)
-    found = probes.embed(model.teacher_backbone, images)
+    found = knn.embed(model.teacher_backbone, images)
     labels = part.labels()
-    plots.draw_neighbours(
-        images, [manifest.classes[i] for i in labels], probes.neighbours(found, found, 7)[:, 1:],
+    plots.draw_neighbors(
+        images, [manifest.classes[i] for i in labels], knn.neighbors(found, found, 7)[:, 1:],
         folder / "neighbours.png",
     )  # fmt: skip
     plots.draw_embedding(
-        probes.principal(found, 2), labels, manifest.classes, folder / "embedding.png"
+        knn.principal_components(found, 2), labels, manifest.classes, folder / "embedding.png"
     )
     checkpoint.summarise(recipe.name)
     return file

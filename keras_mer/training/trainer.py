@@ -154,5 +154,5 @@ def score(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     found = metrics.scores(matrix)
     entropy = -(targets * np.log(np.maximum(probabilities, 1e-7))).sum(1).mean()
     # as the Keras metric: a class without a sample counts as 0
-    uar = np.nan_to_num(found.recall).mean()
-    return {"loss": float(entropy), "accuracy": float(found.accuracy), "uar": float(uar)}
+    uar = np.nan_to_num(found["recall"]).mean()
+    return {"loss": float(entropy), "accuracy": float(found["accuracy"]), "uar": float(uar)}

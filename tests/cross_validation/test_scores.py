@@ -127,7 +127,7 @@ def test_a_table_is_no_better_than_itself_and_order_does_not_matter():
 
 def test_other_clips_or_another_truth_are_refused():
     a = table()
-    with pytest.raises(UserError, match="not over the same clips: 120 and 119, 119 in common"):
+    with pytest.raises(UserError, match="not of the same clips: 120 and 119, 119 in common"):
         scores.compare(a, a.where(a.clip != "c3"))
     b = table()
     b.truth[0] = 2
@@ -151,4 +151,4 @@ def test_the_page_says_what_leaks():
     assert "eak" not in scores.markdown(found, "x")
     found["peek"] = {"note": scores.PEEK_NOTE, **scores.score(table(0.9))}
     page = scores.markdown(found, recipe().name)
-    assert "Leaky: the best epoch was picked on the very clips that are scored" in page
+    assert "Leaky: the best epoch was chosen on the clips that are scored" in page

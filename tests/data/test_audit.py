@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_mer.data import fingerprints, sources
-from keras_mer.data.audit import NEAR, audit, drop_leaks, note_leaks
+from keras_mer.data.audit import NEAR, audit, drop_leaks, mark_duplicates
 from keras_mer.data.manifest import Manifest, Sample
 
 CLASSES = ("angry", "happy")
@@ -61,8 +61,9 @@ def test_each_finding_is_found_with_its_rows(planted):
     assert sorted(names(planted, g) for g in report.across) == [
         ["a0.png", "a1.png", "a2.png"], ["c0.png", "c1.png"],
     ]  # fmt: skip
-    twins = {planted.samples[i].path: planted.samples[j].path for i, j in report.twins.items()}
-    assert twins == {"a1.png": "a0.png", "a2.png": "a0.png", "c1.png": "c0.png"}
+    samples = planted.samples
+    duplicates = {samples[i].path: samples[j].path for i, j in report.duplicates.items()}
+    assert duplicates == {"a1.png": "a0.png", "a2.png": "a0.png", "c1.png": "c0.png"}
     assert [names(planted, g) for g in report.conflicting] == [["b0.png", "b1.png"]]
     assert names(planted, report.blank) == ["f0.png", "f1.png"]
     assert {planted.samples[i].path: why for i, why in report.unreadable.items()} == {
@@ -71,8 +72,8 @@ def test_each_finding_is_found_with_its_rows(planted):
     assert {who: names(planted, rows) for who, rows in report.subjects.items()} == {
         "S4": ["d0.png", "d1.png"]
     }
-    assert report.twins_in_train("validation") == 1
-    assert report.twins_in_train("test") == 1
+    assert report.duplicates_in_train("validation") == 1
+    assert report.duplicates_in_train("test") == 1
 
 
 def test_near_duplicates_are_those_a_plain_loop_finds(planted):
@@ -111,38 +112,35 @@ def test_blocks_do_not_change_the_pairs(planted, monkeypatch):
     assert len(whole[0]) > 10
 
 
-def test_near_duplicates_may_be_left_out(planted):
+def test_near_duplicates_need_not_be_searched(planted):
     report = audit(planted, near=False)
     assert report.near is None
-    assert "not looked for" in report.markdown()
+    assert "not searched for" in report.markdown()
 
 
-def test_leaks_are_dropped_from_the_side_that_is_judged_by_the_other(planted):
+def test_duplicates_are_dropped_from_the_earlier_split(planted):
     clean = drop_leaks(planted, audit(planted, near=False))
     changed = {
-        after.path: (after.split, after.note)
+        after.path: (after.split, after.note, after.duplicate_of)
         for before, after in zip(planted, clean, strict=True)
         if before != after
     }
     assert changed == {
-        "a0.png": ("dropped", "pixel-identical to a2.png (test)"),
-        "a1.png": ("dropped", "pixel-identical to a2.png (test)"),
-        "c0.png": ("dropped", "pixel-identical to c1.png (test)"),
+        "a0.png": ("dropped", "pixel-identical to a2.png (test)", "a2.png"),
+        "a1.png": ("dropped", "pixel-identical to a2.png (test)", "a2.png"),
+        "a2.png": ("test", "", "a0.png"),
+        "c0.png": ("dropped", "pixel-identical to c1.png (test)", "c1.png"),
     }
     again = audit(clean, near=False)
-    assert again.across == [] and again.twins == {}
+    assert again.across == [] and again.duplicates == {}
     assert names(clean, again.dropped()) == ["a0.png", "a1.png", "c0.png", "gone.png"]
 
 
-def test_leaks_may_be_kept_and_named(planted):
-    kept = note_leaks(planted, audit(planted, near=False))
-    assert [s.split for s in kept] == [s.split for s in planted]
-    notes = {s.path: s.note for s in kept if s.note and s.split != "dropped"}
-    assert notes == {
-        "a1.png": "pixel-identical to a0.png (train)",
-        "a2.png": "pixel-identical to a0.png (train)",
-        "c1.png": "pixel-identical to c0.png (validation)",
-    }
+def test_duplicates_of_train_may_be_kept_and_marked(planted):
+    kept = mark_duplicates(planted, audit(planted, near=False))
+    assert [(s.split, s.note) for s in kept] == [(s.split, s.note) for s in planted]
+    marked = {s.path: s.duplicate_of for s in kept if s.duplicate_of}
+    assert marked == {"a1.png": "a0.png", "a2.png": "a0.png"}  # c1 equals a validation image
 
 
 def test_the_page_and_the_table_hold_every_row(planted, tmp_path):
@@ -176,7 +174,7 @@ def test_the_page_and_the_table_hold_every_row(planted, tmp_path):
 def test_an_unsplit_manifest_has_no_leaks(planted):
     report = audit(planted.replace(Sample(s.path, s.label) for s in planted.samples[:13]))
     assert len(report.identical) == 3
-    assert report.across == [] and report.twins == {} and report.subjects == {}
+    assert report.across == [] and report.duplicates == {} and report.subjects == {}
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="needs the FER2013 images beside the checkout")
@@ -186,7 +184,7 @@ def test_real_fer2013_to_the_unit():
     report = audit(manifest, near=False)
     assert len(report.identical) == 1273
     assert len(report.across) == 270
-    assert report.twins_in_train("validation") == 280
+    assert report.duplicates_in_train("validation") == 280
     assert len(report.conflicting) == 47
     assert len(report.blank) == 13
     assert report.unreadable == {}

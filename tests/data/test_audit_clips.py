@@ -1,5 +1,6 @@
 """`make split` and `make audit` on clips, on flow images, and on frames of clips as images."""
 
+import dataclasses
 import shutil
 
 import cv2
@@ -75,7 +76,7 @@ def test_each_finding_among_clips_is_found_with_its_row(planted):
     report = audit(planted)
     assert [paths(planted, g) for g in report.identical] == [["c0", "same", "other-label"]]
     assert report.across == report.conflicting == report.identical
-    assert {paths(planted, [i])[0] for i in report.twins} == {"same", "other-label"}
+    assert {paths(planted, [i])[0] for i in report.duplicates} == {"same", "other-label"}
     assert list(report.subjects) == ["b"]
     assert paths(planted, report.blank) == ["frozen"]
     reasons = {planted.samples[i].path: why for i, why in report.unreadable.items()}
@@ -93,6 +94,15 @@ def test_each_finding_among_clips_is_found_with_its_row(planted):
         assert line in lines
     clean = drop_leaks(planted, report)
     assert [s.path for s in clean if s.split == "dropped"] == ["c0"]
+
+
+def test_identical_clips_of_two_subjects_are_dropped_before_cross_validation(planted):
+    unsplit = planted.replace(dataclasses.replace(s, split="") for s in planted)
+    manifest, findings = build.prepare_folds(unsplit)
+    dropped = {s.path: s.duplicate_of for s in manifest if s.split == "dropped"}
+    assert dropped == {"same": "c0", "other-label": "c0", "short": "", "broken": ""}
+    assert findings[0].startswith("2 clips identical to one of another subject")
+    assert "1 groups of identical clips with different labels; first: c0" in findings
 
 
 def test_parts_of_one_recording_are_told_apart_by_their_frames(casme2):
@@ -171,24 +181,24 @@ def test_stills_are_the_frames_around_the_apex(casme2):
         assert abs(int(name.removeprefix("reg_img").removesuffix(".jpg")) - t.apex) <= 1
         assert (s.label, s.subject, s.clip) == (t.label, t.subject, t.clip)
         assert cv2.imread(str(manifest.root / s.path)) is not None
-    with pytest.raises(UserError, match="stills: expected 1 frame of a clip or more, got -1"):
+    with pytest.raises(UserError, match="stills: expected 1 frame per clip or more, got -1"):
         frame_sampling.explode(manifest, -1)
     video = Manifest((Sample("talk.avi", "happy"),), casme2, CLASSES)
     (gone,) = frame_sampling.explode(video, 3)
     assert gone.split == "dropped" and gone.note.startswith("talk.avi: stills are taken from fold")
 
 
-def test_what_a_random_split_of_frames_would_leak_stands_beside_the_split_by_subject(casme2):
+def test_a_random_split_of_frames_leaks_more_than_the_split_by_subject(casme2):
     spec = {"casme2": {"path": casme2, "stills": 5}}
     how = {"vocabulary": CLASSES, "fractions": (0.7, 0.3, 0.0)}
     _, report = build.prepare(spec, split="subject", **how)
-    mine, random = report.frames
-    assert mine.clip == mine.subject == 0 and mine.held == random.held
+    own, random = report.frames
+    assert own.clip == own.subject == 0 and own.samples == random.samples
     # by hand: a frame's four siblings are all elsewhere with a chance of about 0.3 ** 4
     assert random.clip > 0.97 and random.subject == 1
-    assert random.accuracy > 0.95 > mine.accuracy + 0.1
-    assert f"| this split | 0.0% | 0.0% | {mine.accuracy:.1%} |" in report.markdown()
-    assert "would flatter the nearest neighbour by" in report.markdown()
+    assert random.accuracy > 0.95 > own.accuracy + 0.1
+    assert f"| this split | 0.0% | 0.0% | {own.accuracy:.1%} |" in report.markdown()
+    assert "would raise the accuracy of the nearest neighbor by" in report.markdown()
     # a split without people still keeps the frames of a clip together
     manifest, report = build.prepare(spec, split="stratified", **how)
     assert report.frames[0].clip == 0
@@ -198,7 +208,7 @@ def test_what_a_random_split_of_frames_would_leak_stands_beside_the_split_by_sub
     assert all(len(found) == 1 for found in sides.values())
 
 
-def test_the_nearest_neighbour_is_the_one_a_plain_loop_finds():
+def test_the_nearest_neighbor_is_the_one_a_plain_loop_finds():
     random = np.random.default_rng(0)
     thumbnails = random.normal(size=(40, 256)).astype(np.float32)
     thumbnails /= np.linalg.norm(thumbnails, axis=1, keepdims=True)
@@ -211,12 +221,12 @@ def test_the_nearest_neighbour_is_the_one_a_plain_loop_finds():
     )  # fmt: skip
     manifest = Manifest(samples, None, CLASSES)
     prints = fingerprints.Fingerprints([str(i) for i in range(40)], None, thumbnails)
-    mine, _ = frame_sampling.compare(manifest, prints)
+    own, _ = frame_sampling.compare(manifest, prints)
     right = {c: [] for c in CLASSES}
     for i in range(25, 40):
         distances = [((thumbnails[i] - thumbnails[k]) ** 2).sum() for k in range(25)]
         guess = samples[int(np.argmin(distances))].label
         right[samples[i].label].append(guess == samples[i].label)
-    assert mine.held == 15 and mine.subject == 1 and mine.clip == 1 / 15  # 24 | 25: one clip
-    assert mine.accuracy == pytest.approx(np.mean(np.concatenate([*right.values()])))
-    assert mine.uar == pytest.approx(np.mean([np.mean(r) for r in right.values()]))
+    assert own.samples == 15 and own.subject == 1 and own.clip == 1 / 15  # 24 | 25: one clip
+    assert own.accuracy == pytest.approx(np.mean(np.concatenate([*right.values()])))
+    assert own.uar == pytest.approx(np.mean([np.mean(r) for r in right.values()]))

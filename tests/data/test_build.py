@@ -1,5 +1,6 @@
 import runpy
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 
 from keras_mer.config import recipe as recipes
-from keras_mer.data.build import build, describe, load_sources, manifest_for
+from keras_mer.data.build import build, describe, load_sources, manifest_for, prepare_folds
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
+from tests.conftest import REAL_DATA
 
 CLASSES = ("angry", "happy", "sad")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -96,18 +98,26 @@ def official(data):
 
 def test_leaks_are_dropped_by_default(official):
     manifest, report = build({"folders": official}, vocabulary=CLASSES)
-    assert report.twins_in_train("test") == 1
+    assert report.duplicates_in_train("test") == 1
     assert {s.path: s.note for s in manifest if s.split == "dropped"} == {
         "train/sad/leak.png": "pixel-identical to test/sad/29.png (test)",
         "validation/sad/leak.png": "pixel-identical to test/sad/28.png (test)",
     }
+    assert {s.path: s.duplicate_of for s in manifest if s.duplicate_of} == {
+        "train/sad/leak.png": "test/sad/29.png",
+        "validation/sad/leak.png": "test/sad/28.png",
+        "test/sad/29.png": "train/sad/leak.png",
+    }
+    digests = {s.path: s.digest for s in manifest}
+    assert all(digests.values())
+    assert digests["train/sad/leak.png"] == digests["test/sad/29.png"]
 
 
-def test_leaks_are_kept_and_named_on_request(official):
+def test_leaks_are_kept_and_marked_on_request(official):
     manifest, _ = build({"folders": official}, vocabulary=CLASSES, drop_duplicates=False)
     assert manifest.counts("split")["dropped"] == 0
-    notes = {s.path: s.note for s in manifest if s.note}
-    assert notes["test/sad/29.png"] == "pixel-identical to train/sad/leak.png (train)"
+    marked = {s.path: s.duplicate_of for s in manifest if s.duplicate_of}
+    assert marked == {"test/sad/29.png": "train/sad/leak.png"}
 
 
 def test_several_sources_under_one_vocabulary(data, official):
@@ -184,6 +194,77 @@ def test_the_description_counts_what_is_kept_and_names_what_is_not(official):
     assert lines[5] == "dropped as pixel-identical to one of a later split: 2"
     assert lines[6] == "dropped as unusable: 1"
     assert "train/sad/00.png: empty file (0 bytes)" in lines[7]
+    renamed = manifest.replace(dataclasses.replace(s, note="whatever") for s in manifest)
+    assert describe(renamed).splitlines()[5:7] == lines[5:7]  # by column, not by the note
+
+
+def write_flow(folder, rows):
+    """A dataset of flow images; `rows` are (file, class, subject, seed or None for zero flow)."""
+    folder.mkdir()
+    lines = ["file,dataset,subject,clip,label"]
+    for name, label, subject, seed in rows:
+        image = np.full((12, 12, 3), 128, np.uint8)
+        if seed is not None:
+            image = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), np.uint8)
+        cv2.imwrite(str(folder / name), image)
+        lines.append(f"{name},one,{subject},{name[:-4]},{label}")
+    (folder / "samples.csv").write_text("\n".join(lines) + "\n")
+    return load_sources({"flow-images": folder}, "megc3")
+
+
+def test_folds_have_no_identical_clips_on_two_sides(tmp_path):
+    loaded = write_flow(
+        tmp_path / "flow",
+        [
+            ("a.png", "negative", "s1", 1),
+            ("b.png", "positive", "s1", 2),
+            ("again.png", "negative", "s1", 1),  # no fold over subjects separates it from a
+            ("copy.png", "surprise", "s2", 1),
+            ("c.png", "negative", "s2", 3),
+            ("still.png", "negative", "s2", None),  # zero flow shows no person
+            ("rest.png", "negative", "s3", None),
+            ("broken.png", "negative", "s3", 4),
+        ],
+    )
+    (loaded.root / "broken.png").write_bytes(b"")
+    manifest, findings = prepare_folds(loaded)
+    dropped = {s.path: s.duplicate_of for s in manifest if s.split == "dropped"}
+    assert dropped == {"copy.png": "a.png", "broken.png": ""}
+    assert findings == [
+        "1 images identical to one of another subject, dataset or split, dropped; first: "
+        "copy.png = a.png",
+        "1 images identical to one of the same subject, kept; first: again.png = a.png",
+        "1 groups of identical images with different labels; first: a.png",
+        "2 blank images, kept; first: still.png",
+        f"1 unreadable images, dropped; first: {loaded.root / 'broken.png'}: empty file (0 bytes)",
+    ]
+    kept, findings = prepare_folds(loaded, drop_duplicates=False)
+    assert [s.path for s in kept if s.split == "dropped"] == ["broken.png"]
+    assert {s.path: s.duplicate_of for s in kept if s.duplicate_of} == {"copy.png": "a.png"}
+    assert "kept, because data.drop_duplicates is false; first: copy.png" in findings[0]
+
+
+def test_folds_over_a_stated_split_keep_the_test_row(official):
+    loaded = load_sources({"folders": official}, CLASSES)
+    manifest, findings = prepare_folds(loaded)
+    dropped = {s.path for s in manifest if s.split == "dropped"}
+    assert dropped == {"train/sad/leak.png", "validation/sad/leak.png"}
+    assert findings == [
+        "2 images identical to one of another subject, dataset or split, dropped; first: "
+        "validation/sad/leak.png = test/sad/28.png"
+    ]
+
+
+@pytest.mark.skipif(
+    not (REAL_DATA / "megc2019-flow").is_dir(), reason="needs the flow images beside the checkout"
+)
+def test_real_flow_images_have_no_duplicates_and_are_read_quickly():
+    loaded = load_sources({"flow-images": REAL_DATA / "megc2019-flow"}, "megc3")
+    start = time.perf_counter()
+    manifest, findings = prepare_folds(loaded)
+    assert time.perf_counter() - start < 2
+    assert findings == [] and len(manifest) == 309
+    assert loaded == manifest.replace(dataclasses.replace(s, digest="") for s in manifest)
 
 
 def run(script, arguments, monkeypatch):

@@ -19,7 +19,7 @@ def manifest(tmp_path):
         Sample("fer.csv#17", "sad", source="fer", split="train", votes="sad=7 happy=3"),
         Sample("b, with comma.png", "angry", split="train", note='he said "no"'),
         Sample("c.png", "", split="dropped", note="empty file"),
-        Sample("d.png", "happy", split="test"),
+        Sample("d.png", "happy", split="test", digest="0a1b", duplicate_of="a.png"),
     )
 
 
@@ -31,7 +31,23 @@ def test_it_comes_back_as_it_was_written(tmp_path, manifest):
     assert len(back) == 5
     for one, other in zip(manifest, back, strict=True):
         assert (back.root / other.path).resolve() == (manifest.root / one.path).resolve()
-        assert one == Sample(**{**other.__dict__, "path": one.path})
+        own = {"path": one.path, "duplicate_of": one.duplicate_of}
+        assert one == Sample(**{**other.__dict__, **own})
+    assert back.samples[4].duplicate_of == back.samples[0].path
+
+
+def test_a_csv_of_an_older_version_has_no_digests(tmp_path, manifest):
+    manifest.write(tmp_path / "m.csv")
+    lines = (tmp_path / "m.csv").read_text().splitlines()
+    assert ",note,digest,duplicate_of,classes=" in lines[0]
+    assert lines[5].endswith(",0a1b,data/a.png")
+    older = [
+        lines[0].replace(",digest,duplicate_of", ""),
+        lines[5].removesuffix(",0a1b,data/a.png"),
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(older) + "\n")
+    (sample,) = Manifest.read(tmp_path / "m.csv")
+    assert sample == Sample("data/d.png", "happy", split="test")
 
 
 def test_no_absolute_path_is_written_or_read(tmp_path, manifest):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from keras_mer.data.manifest import Manifest, Sample
-from keras_mer.data.split import split, subjects, thin
+from keras_mer.data.split import split, subjects, subsample
 from keras_mer.errors import UserError
 
 CLASSES = ("angry", "happy", "sad")
@@ -218,7 +218,7 @@ def test_a_half_stated_split_is_refused(plain):
 
 def test_a_thinned_train_part_keeps_its_classes_and_leaves_the_rest_alone(plain):
     whole = split(plain, "stratified", seed=0)
-    few, fewer = thin(whole, 0.2, seed=1), thin(whole, 0.05, seed=1)
+    few, fewer = subsample(whole, 0.2, seed=1), subsample(whole, 0.05, seed=1)
     for name in ("validation", "test"):
         assert few.part(name).samples == whole.part(name).samples
     counts = whole.part("train").counts("label")
@@ -226,9 +226,9 @@ def test_a_thinned_train_part_keeps_its_classes_and_leaves_the_rest_alone(plain)
         assert count == max(1, round(0.2 * counts[label]))
     assert {s.path for s in fewer.part("train")} <= {s.path for s in few.part("train")}
     assert {s.path for s in few.part("train")} != {
-        s.path for s in thin(whole, 0.2, 2).part("train")
+        s.path for s in subsample(whole, 0.2, 2).part("train")
     }
     assert all("only 0.2 of train" in s.note for s in few if s.split == "dropped")
-    assert thin(whole, 1.0).samples == whole.samples
+    assert subsample(whole, 1.0).samples == whole.samples
     with pytest.raises(UserError, match="share: expected a number above 0, at most 1, got 2"):
-        thin(whole, 2.0)
+        subsample(whole, 2.0)

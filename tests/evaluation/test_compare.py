@@ -63,7 +63,7 @@ def test_the_same_predictions_in_another_order_do_not_differ_and_better_ones_do(
     assert low > 0 and p < 0.01 and low < value < high
 
 
-def test_the_paired_interval_is_that_of_redrawn_samples(three):
+def test_the_paired_interval_is_that_of_resampled_samples(three):
     runs, truth, weak, strong = three
     _, low, high, _ = compare.compare([runs[0], runs[2]], repeats=4000)["runs"][1]["difference"][
         "accuracy"
@@ -74,7 +74,7 @@ def test_the_paired_interval_is_that_of_redrawn_samples(three):
     np.testing.assert_allclose([low, high], np.quantile(means, [0.025, 0.975]), atol=0.006)
 
 
-def test_people_are_redrawn_whole_where_they_are_known(tmp_path):
+def test_whole_subjects_are_resampled_where_they_are_known(tmp_path):
     truth = np.tile([0, 1, 2], 40)
     people = [f"p{i // 30}" for i in range(120)]  # the second run is right on two of four
     better = np.where(np.arange(120) < 60, truth, (truth + 1) % 3)
@@ -94,9 +94,9 @@ def test_runs_that_cannot_be_compared_are_named(tmp_path):
     write(tmp_path / "c", truth, truth, classes=("angry", "fear", "sad"))
     write(tmp_path / "d", truth, truth[::-1])
     a, b, c, d = (compare.read(tmp_path / name, "test") for name in "abcd")
-    with pytest.raises(UserError, match=r"different samples \(1 stand in one only"):
+    with pytest.raises(UserError, match=r"different samples \(1 are in one only"):
         compare.compare([a, b])
-    with pytest.raises(UserError, match="c knows angry, fear, sad; .*a angry, happy, sad"):
+    with pytest.raises(UserError, match="a has angry, happy, sad; .*c has angry, fear, sad"):
         compare.compare([a, c])
     with pytest.raises(UserError, match="disagree on the true classes"):
         compare.compare([a, d])

@@ -9,6 +9,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from keras_mer import images
+from keras_mer.data import build, fingerprints, subsets
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError
 from keras_mer.evaluation import evaluate
@@ -69,6 +70,47 @@ def test_scores_are_scikit_learns_and_duplicates_of_train_are_told(manifest, mod
     assert found.scores["whole_flip"]["samples"] == 40
     nobody = manifest.replace(dataclasses.replace(s, subject="") for s in manifest)
     assert "samples" in evaluate.evaluate(model, nobody, "test").scores["interval"]
+
+
+@pytest.fixture
+def built(tmp_path):
+    """A manifest as `make split` builds it: two of the test images were in train, too."""
+    for i in range(48):
+        bright, side = i % 2 == 0, ("train", "validation", "test")[i % 3]
+        path = tmp_path / f"faces/{side}/{CLASSES[not bright]}/{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        images.write(path, picture(200 if bright else 60, i))
+    for name, i in (("sad/a.png", 5), ("happy/b.png", 2)):
+        images.write(tmp_path / "faces/train" / name, picture(200 if i == 2 else 60, i))
+    manifest, _ = build.build({"folders": tmp_path / "faces"}, vocabulary=CLASSES)
+    manifest.write(tmp_path / "m.csv")
+    return Manifest.read(tmp_path / "m.csv")
+
+
+def test_duplicates_are_columns_and_the_words_of_a_note_change_no_score(built, model, monkeypatch):
+    expected = evaluate.evaluate(model, built, "test").scores
+    assert expected["whole"]["samples"] == 16
+    assert expected["without_duplicates"]["samples"] == 14
+
+    def changed(**columns):
+        rows = (dataclasses.replace(s, **columns) for s in built)
+        return evaluate.evaluate(model, built.replace(rows), "test").scores
+
+    older = changed(digest="", duplicate_of="")  # a manifest of an older run
+    assert older == expected == changed(digest="", duplicate_of="", note="some other words")
+    monkeypatch.delattr(fingerprints, "take")  # with the columns, no image is read for this
+    assert changed(note="some other words") == changed(note="") == expected
+
+
+def test_rows_that_few_labels_dropped_or_hold_out_moved_do_not_count_as_train(built, model):
+    """Train rows with unused labels are not learned from; those that remain count by digest."""
+    few = subsets.few_labels(built, 0.5, 0)
+    assert evaluate.evaluate(model, few, "test").scores["without_duplicates"]["samples"] == 14
+    again = built.replace(
+        dataclasses.replace(s, split="train") if s.path.endswith("train/sad/a.png") else s
+        for s in (dataclasses.replace(s, duplicate_of="") for s in built)
+    )
+    assert evaluate.evaluate(model, again, "test").scores["without_duplicates"]["samples"] == 15
 
 
 def test_flip_averages_an_image_and_its_mirror_image(model):

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from keras_mer.evaluation import metrics
+from keras_mer.cross_validation import scores
+from keras_mer.data.manifest import Manifest, Sample
+from keras_mer.evaluation import bootstrap, compare, evaluate, metrics, report
+from keras_mer.experiments import stages
 from tests.conftest import REAL_DATA
 
 
@@ -17,17 +20,19 @@ def answers():
 
 
 def test_scores_equal_scikit_learns(answers):
-    truth, guess = answers
-    confusion = metrics.confusion_matrix(truth, guess, 5)
-    np.testing.assert_array_equal(confusion, sklearn_metrics.confusion_matrix(truth, guess))
+    truth, prediction = answers
+    confusion = metrics.confusion_matrix(truth, prediction, 5)
+    np.testing.assert_array_equal(confusion, sklearn_metrics.confusion_matrix(truth, prediction))
     found = metrics.scores(confusion)
-    precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(truth, guess)
-    np.testing.assert_allclose(found.precision, precision)
-    np.testing.assert_allclose(found.recall, recall)
-    np.testing.assert_allclose(found.f1, f1)
-    assert found.accuracy == pytest.approx(sklearn_metrics.accuracy_score(truth, guess))
-    assert found.macro_f1 == pytest.approx(sklearn_metrics.f1_score(truth, guess, average="macro"))
-    assert found.uar == pytest.approx(sklearn_metrics.balanced_accuracy_score(truth, guess))
+    precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(truth, prediction)
+    np.testing.assert_allclose(found["precision"], precision)
+    np.testing.assert_allclose(found["recall"], recall)
+    np.testing.assert_allclose(found["f1"], f1)
+    assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(truth, prediction))
+    assert found["macro_f1"] == pytest.approx(
+        sklearn_metrics.f1_score(truth, prediction, average="macro")
+    )
+    assert found["uar"] == pytest.approx(sklearn_metrics.balanced_accuracy_score(truth, prediction))
 
 
 def test_stacks_of_matrices_score_as_each_alone(answers):
@@ -36,44 +41,15 @@ def test_stacks_of_matrices_score_as_each_alone(answers):
     both = metrics.scores(np.stack([one, two]))
     for i, matrix in enumerate((one, two)):
         alone = metrics.scores(matrix)
-        assert both.macro_f1[i] == alone.macro_f1
-        np.testing.assert_array_equal(both.recall[i], alone.recall)
+        assert both["macro_f1"][i] == alone["macro_f1"]
+        np.testing.assert_array_equal(both["recall"][i], alone["recall"])
 
 
-def test_a_class_nobody_has_is_left_out_of_the_means():
+def test_a_class_without_samples_is_left_out_of_the_means():
     found = metrics.scores(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]))
-    assert np.isnan(found.recall[2]) and np.isnan(found.f1[2])
-    assert found.uar == pytest.approx((3 / 4 + 1) / 2)
-    assert found.macro_f1 == pytest.approx((6 / 7 + 8 / 9) / 2)
-
-
-def test_bootstrap_over_samples_agrees_with_drawing_the_samples(answers):
-    truth, guess = answers
-    drawn = metrics.bootstrap(truth, guess, 5, repeats=4000)
-    assert (drawn.sum((1, 2)) == len(truth)).all()
-    low, high = metrics.interval(metrics.scores(drawn).uar)
-    random = np.random.default_rng(1)
-    values = []
-    for _ in range(2000):
-        rows = random.integers(0, len(truth), len(truth))
-        values.append(sklearn_metrics.balanced_accuracy_score(truth[rows], guess[rows]))
-    assert [low, high] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.008)
-
-
-def test_bootstrap_over_groups_is_wider_when_a_group_is_right_or_wrong_as_a_whole():
-    random = np.random.default_rng(0)
-    groups = np.repeat(np.arange(20), 30)
-    truth = np.tile([0, 1], 300)
-    right = np.repeat(random.random(20) < 0.7, 30)
-    guess = np.where(right, truth, 1 - truth)
-
-    def width(groups):
-        drawn = metrics.bootstrap(truth, guess, 2, groups=groups)
-        low, high = metrics.interval(metrics.scores(drawn).accuracy)
-        return high - low
-
-    # 20 independent answers rather than 600: wider by about the root of 30.
-    assert width(groups) / width(None) == pytest.approx(30**0.5, rel=0.15)
+    assert np.isnan(found["recall"][2]) and np.isnan(found["f1"][2])
+    assert found["uar"] == pytest.approx((3 / 4 + 1) / 2)
+    assert found["macro_f1"] == pytest.approx((6 / 7 + 8 / 9) / 2)
 
 
 def test_calibration_error_of_a_known_case():
@@ -90,39 +66,80 @@ def test_published_predictions_score_as_published():
     with file.open() as f:
         rows = list(csv.DictReader(f))
     names = sorted({row["truth"] for row in rows})
-    truth, guess = (
+    truth, prediction = (
         np.array([names.index(row[column]) for row in rows]) for column in ("truth", "prediction")
     )
-    found = metrics.scores(metrics.confusion_matrix(truth, guess, len(names)))
+    found = metrics.scores(metrics.confusion_matrix(truth, prediction, len(names)))
     assert len(rows) == 442
-    assert found.macro_f1.round(4) == 0.7209
-    assert found.uar.round(4) == 0.7250
+    assert found["macro_f1"].round(4) == 0.7209
+    assert found["uar"].round(4) == 0.7250
 
 
-@pytest.mark.parametrize("grouped", [False, True])
-def test_paired_resamples_are_those_of_each_model_alone_and_move_together(grouped):
-    random = np.random.default_rng(0)
-    truth = random.integers(0, 3, 300)
-    first = np.where(random.random(300) < 0.3, (truth + 1) % 3, truth)
-    second = np.where(random.random(300) < 0.05, (first + 1) % 3, first)  # nearly the same
-    groups = np.arange(300) // 10 if grouped else None
-    a, b = metrics.paired_bootstrap(truth, first, second, 3, groups=groups, repeats=3000)
-    alone = metrics.bootstrap(truth, first, 3, groups=groups, repeats=3000, seed=1)
-    assert (a.sum((1, 2)) == 300).all() and (a.sum(2) == b.sum(2)).all()  # the same truths
-    accuracy = [metrics.scores(m).accuracy for m in (a, b, alone)]
-    assert accuracy[0].mean() == pytest.approx(accuracy[2].mean(), abs=0.005)
-    assert accuracy[0].std() == pytest.approx(accuracy[2].std(), rel=0.1)
-    assert (accuracy[0] - accuracy[1]).std() < 0.7 * accuracy[0].std()
+def test_a_registered_metric_appears_in_every_report(monkeypatch, tmp_path):
+    """One entry in the registry is all that a new metric needs."""
 
+    def error_rate(confusion):
+        return 1 - metrics.accuracy(confusion)
 
-def test_p_is_small_where_the_difference_is_sure_and_never_zero():
-    assert metrics.two_sided_p(np.full(2000, 0.1)) == 0.001
-    assert metrics.two_sided_p(np.zeros(2000)) == 1
-    assert metrics.two_sided_p(np.r_[np.full(1900, 1), np.full(100, -1)]) == pytest.approx(0.1)
+    def missed(confusion):
+        return 1 - metrics.recall(confusion)
 
+    for metric in (
+        metrics.Metric("error_rate", "error rate", error_rate),
+        metrics.Metric("missed", "missed share", missed, per_class=True),
+    ):
+        monkeypatch.setitem(metrics.METRICS, metric.name, metric)
+    truth = np.tile([0, 1, 2], 20)
+    first, second = truth.copy(), truth.copy()
+    first[:15], second[:6] = (truth[:15] + 1) % 3, (truth[:6] + 1) % 3
+    who = np.repeat([f"s{i}" for i in range(10)], 6)
+    classes = ("happy", "sad", "fear")
 
-@pytest.mark.filterwarnings("error")
-def test_a_class_that_is_never_there_has_no_interval():
-    drawn = metrics.bootstrap(np.array([0, 1, 1]), np.array([0, 1, 0]), 3, repeats=50)
-    low, high = metrics.interval(metrics.scores(drawn).f1)
-    assert np.isnan([low[2], high[2]]).all() and (low[:2] <= high[:2]).all()
+    # One split: metrics.json and report.md.
+    whole = evaluate._score(truth, np.eye(3)[first], who)
+    assert whole["error_rate"][0] == 0.25 and len(whole["missed"]) == 3
+    found = {"split": "test", "interval": "", "classes": list(classes), "whole": whole}
+    page = report.markdown(found, "x")
+    assert "| error rate | calibration error |" in page and "| missed share |" in page
+    assert "| 25.0 % [" in page
+
+    # Comparison of runs.
+    def run(name, prediction):
+        return compare.Run(
+            name,
+            tmp_path / name,
+            classes,
+            tuple(map(str, range(60))),
+            tuple(who),
+            truth,
+            prediction,
+        )
+
+    found = compare.compare([run("a", first), run("b", second)])
+    assert found["runs"][1]["difference"]["error_rate"][0] == -0.15
+    page = compare.markdown(found, "test")
+    assert "| error rate |" in page and "| error rate, difference |" in page
+
+    # Cross-validation: metrics.json, report.md and the comparison's sentence.
+    def table(prediction):
+        return scores.Predictions(
+            classes, dataset=np.full(60, "one"), subject=who, clip=np.arange(60).astype(str),
+            truth=truth, prediction=prediction, seed=np.zeros(60, int), fold=who,
+            probabilities=np.eye(3)[prediction],
+        )  # fmt: skip
+
+    found = {"protocol": "loso", **scores.score(table(first))}
+    assert found["datasets"]["one"]["error_rate"] == found["whole"]["error_rate"]
+    assert found["by_seed"]["0"]["error_rate"] == 0.25
+    page = scores.markdown(found, "x")
+    assert "| error rate |" in page and "| missed share |" in page
+    found = scores.compare(table(second), table(first), repeats=50)
+    assert "error rate -0.150" in scores.sentence(found, "other")
+
+    # Several training seeds.
+    part = Manifest(
+        tuple(Sample(str(i), classes[k]) for i, k in enumerate(truth)), tmp_path, classes
+    )
+    assert stages.scores(part, [first, second])["error_rate"][0] == 0.175
+    assert stages.scores(part, [first], [second])["error_rate"][0] == 0.15
+    assert "missed" in bootstrap.estimate(truth, first, 3, repeats=10).intervals()

@@ -10,7 +10,7 @@ import pytest
 from keras_mer.config import recipe as recipes
 from keras_mer.data import build, loading
 from keras_mer.errors import UserError
-from keras_mer.evaluation import probes
+from keras_mer.evaluation import knn
 from keras_mer.experiments import label_efficiency, ssl_distillation, stages
 from keras_mer.models import cost, saving
 from keras_mer.models.features import features
@@ -79,8 +79,8 @@ def test_what_is_kept_is_the_last_teacher_and_the_neighbours_score_is_its_own(ho
     run = home[0] / "run/dino"
     body = features(saving.load_model(run, manifest.classes))
     parts = [manifest.where(lambda s: s.split == "train"), manifest.part("validation")]
-    found = [probes.embed(body, loading.load_images(p, *body.input_shape[1:])) for p in parts]
-    votes = probes.nearest(found[0], parts[0].labels(), found[1], 7, k=20)
+    found = [knn.embed(body, loading.load_images(p, *body.input_shape[1:])) for p in parts]
+    votes = knn.classify(found[0], parts[0].labels(), found[1], 7, k=20)
     accuracy = (votes.argmax(1) == parts[1].labels()).mean()
     assert accuracy == pytest.approx(history(run)[-1]["nearest"], abs=0.02)
 
