@@ -40,7 +40,7 @@ def main() -> int:
     else:
         recipe = options.recipe(args)
         name, how = recipe.name, dataclasses.asdict(recipe.data)
-        del how["drop_duplicates"]
+        del how["drop_duplicates"], how["preprocessing"]
         _, report = build.prepare(how.pop("sources"), near=near, progress=track, **how)
     page, table = report.write(args.out or Path("data/audits") / name)
     for what, count in report.summary():

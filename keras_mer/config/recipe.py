@@ -36,6 +36,7 @@ class Data:
     fold: int = 0
     seed: int = 0
     drop_duplicates: bool = True
+    preprocessing: dict | None = None
 
 
 @dataclass(frozen=True)

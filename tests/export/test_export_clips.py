@@ -16,6 +16,7 @@ from keras_mer.evaluation import report
 from keras_mer.export import export_run
 from keras_mer.face import motion
 from keras_mer.face.detect import HaarDetector
+from keras_mer.kinds import Preprocessing
 from keras_mer.models import saving
 from keras_mer.runtime import Recogniser, card
 from keras_mer.runtime.io.clip_reader import open_film
@@ -77,7 +78,8 @@ def test_a_clip_model_goes_from_loso_to_a_prediction(smic, tmp_path, monkeypatch
 def test_a_flow_model_is_shown_the_flow_images_that_flow_py_writes(smic):
     manifest = loaded(bilstm(smic))
     seen = []
-    fake = SimpleNamespace(task="flow", face_side=128, face_margin=0.15, flow="dis", height=28)
+    made = Preprocessing("dis", 128, 0.15, True, "removed")
+    fake = SimpleNamespace(task="flow", name="fake", height=28, preprocessing=made)
     reader = Moments(SimpleNamespace(card=fake, detector=HaarDetector(), predict_flow=seen.append))
     for sample in manifest.samples[:3]:
         clip = open_film(manifest.root / sample.path)
@@ -101,7 +103,7 @@ def test_a_committee_of_flow_models_is_published_with_its_score(tmp_path, monkey
     assert written["scores"] == {"people-loso": scores["whole"]}
     read = card.read("saved_models/people")
     assert (read.task, read.input_shape) == ("flow", (12, 12, 3))
-    assert (read.flow, read.face_side, read.face_margin) == ("dis", 128, 0.15)
+    assert read.preprocessing is None and written["input"]["preprocessing"] is None
     recogniser = Recogniser.load("saved_models/people")
     said = recogniser.predict_flow(np.full((12, 12, 3), 128, np.uint8))
     assert sum(said.probabilities.values()) == pytest.approx(1, abs=0.02)

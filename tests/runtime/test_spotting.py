@@ -11,6 +11,7 @@ import pytest
 
 from keras_mer import synthetic
 from keras_mer.errors import UserError
+from keras_mer.kinds import Preprocessing
 from keras_mer.runtime import Recogniser, timeline
 from keras_mer.runtime.io import clip_reader
 from keras_mer.runtime.pipeline import Pipeline
@@ -44,7 +45,11 @@ def recordings(drawn, tmp_path_factory):
     return folder
 
 
-def reader(seen=None, task="flow", **options):
+FLOW = Preprocessing("dis", 96, 0.15, True, "removed", "haar")
+CLIP = Preprocessing("", 28, 0.15, True, detector="haar")
+
+
+def reader(seen=None, task="flow", made=None, **options):
     """A reader whose model calls everything happy, and keeps what it was shown in `seen`."""
     from keras_mer.face.detect import HaarDetector
 
@@ -52,9 +57,8 @@ def reader(seen=None, task="flow", **options):
         (seen if seen is not None else []).append(np.asarray(image))
         return Expression("happy", 1.0, {"happy": 1.0})
 
-    card = SimpleNamespace(
-        task=task, name="said", face_side=96, face_margin=0.15, flow="dis", height=28, frames=5
-    )
+    made = made or (CLIP if task == "clip" else FLOW)
+    card = SimpleNamespace(task=task, name="said", height=28, frames=5, preprocessing=made)
     return Moments(
         SimpleNamespace(card=card, detector=HaarDetector(), predict_flow=look, predict_clip=look),
         **options,
