@@ -136,9 +136,7 @@ class Preprocessing:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise UserError(
-                f"{path}: not valid JSON ({error}); remove it or write it anew"
-            ) from None
+            raise UserError(f"{path}: not valid JSON ({error}); compute the data again") from None
         return cls.from_dict(values, str(path))
 
     def write(self, folder: str | os.PathLike) -> None:

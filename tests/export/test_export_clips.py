@@ -57,6 +57,8 @@ def test_a_clip_model_goes_from_loso_to_a_prediction(smic, tmp_path, monkeypatch
     written = export_run.publish("runs/small", variants=("float32",))
     read = card.read("saved_models/small")
     assert (read.task, read.input_shape, read.face_margin) == ("clip", (5, 24, 24, 1), 0.15)
+    made_by = read.preprocessing
+    assert (made_by.side, made_by.register, made_by.origin) == (24, True, "recorded")
     assert written["parity"] == {"split": "train", "samples": 6} | {
         "keras_accuracy": written["parity"]["keras_accuracy"]
     }
@@ -94,6 +96,8 @@ def test_a_committee_of_flow_models_is_published_with_its_score(tmp_path, monkey
     made = recipe(TINY, {"epochs": 2}, members=2)
     manifest = loaded(made)
     runner.final(made, manifest, "runs/people")
+    record = Preprocessing("dis", 96, 0.3, True, "kept", "haar")
+    record.write("runs/people")
     scores = {"whole": {"clips": 36, "macro_f1": [0.5, 0.4, 0.6], "uar": [0.5, 0.4, 0.6]}}
     folds = tmp_path / "runs/people-loso"
     (folds / "folds").mkdir(parents=True)
@@ -103,7 +107,8 @@ def test_a_committee_of_flow_models_is_published_with_its_score(tmp_path, monkey
     assert written["scores"] == {"people-loso": scores["whole"]}
     read = card.read("saved_models/people")
     assert (read.task, read.input_shape) == ("flow", (12, 12, 3))
-    assert read.preprocessing is None and written["input"]["preprocessing"] is None
+    assert read.preprocessing == record and read.face_margin == 0.3
+    assert (written["input"]["flow"], written["input"]["face_side"]) == ("dis", 96)
     recogniser = Recogniser.load("saved_models/people")
     said = recogniser.predict_flow(np.full((12, 12, 3), 128, np.uint8))
     assert sum(said.probabilities.values()) == pytest.approx(1, abs=0.02)
