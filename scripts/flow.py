@@ -32,6 +32,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--face-side", type=int, default=128, help="of the face the flow is computed on (128)"
     )
+    parser.add_argument(
+        "--face-margin",
+        type=float,
+        default=0.15,
+        help="share of the face's side that is added on each side (0.15)",
+    )
     parser.add_argument("--method", default="dis", help="dis (default), dis-fast or farneback")
     parser.add_argument("--keep-head", action="store_true", help="do not remove head motion")
     parser.add_argument("--detector", default="haar", help="haar (default) or yunet")
@@ -62,6 +68,7 @@ def main() -> None:
         manifest = sources.relabel(manifest, labels.vocabulary(args.vocabulary))
     how = {
         "side": args.face_side,
+        "margin": args.face_margin,
         "method": args.method,
         "head": not args.keep_head,
         "detector": make_detector(args.detector, args.detector_model),

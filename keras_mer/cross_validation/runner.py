@@ -19,7 +19,7 @@ from keras_mer.cross_validation import folds, parallel
 from keras_mer.cross_validation import jobs as fold_jobs
 from keras_mer.cross_validation import scores as fold_scores
 from keras_mer.cross_validation.folds import Fold
-from keras_mer.data import build, inputs
+from keras_mer.data import build, inputs, preprocessing
 from keras_mer.data.inputs import Samples
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
@@ -159,6 +159,8 @@ def fit_final(recipe: Recipe, manifest: Manifest, folder: str | os.PathLike, *, 
     if recipe.training.search_space:
         job = fold_jobs.Job(recipe, manifest, samples, Fold("all", everybody, everybody[:0]), seed)
         recipe, summary["chosen"], summary["tried"] = fold_jobs.choose(job)
+    if record := preprocessing.of(recipe, manifest):
+        record.write(folder)
     estimator = estimators.make(recipe, samples, seed=1000 * seed)
     estimator.fit(everybody)
     with replacing(folder / "model.keras") as temporary:

@@ -17,7 +17,7 @@ from keras_mer.evaluation.metrics import Metric
 from keras_mer.files import replacing, write_json, write_text
 
 COLUMNS = ("dataset", "subject", "clip", "truth", "prediction", "seed", "fold")
-PEEK_NOTE = (
+SELECTION_NOTE = (
     "leaky: the best epoch was chosen on the clips that are scored, as much published code does; "
     "only for comparison with results obtained that way"
 )
@@ -103,7 +103,7 @@ def collect(manifest: Manifest, found: dict, part: str | None = None) -> Predict
     Args:
         manifest: the clips; results refer to its rows.
         found: (fold number, seed) -> result.
-        part: "peek" for the leaky predictions.
+        part: "test_set_selection" for the predictions of the epoch chosen on the test fold.
 
     Raises:
         UserError: if a seed predicted a clip more than once.
@@ -241,9 +241,9 @@ def write(folder: Path, recipe: Recipe, manifest: Manifest, found: dict) -> dict
             {"fold": r["fold"], "seed": r["seed"], **r["chosen"]} for r in found.values()
         ]
     if all("test_set_selection" in r for r in found.values()):
-        peek = collect(manifest, found, "test_set_selection")
-        peek.write(folder / "predictions-peek.csv")
-        scores["peek"] = {"note": PEEK_NOTE, **score(peek)}
+        selected = collect(manifest, found, "test_set_selection")
+        selected.write(folder / "predictions-test-set-selection.csv")
+        scores["test_set_selection"] = {"note": SELECTION_NOTE, **score(selected)}
     write_json(folder / "metrics.json", scores)
     write_text(folder / "report.md", markdown(scores, recipe.name))
     report.draw_confusion(
@@ -290,11 +290,11 @@ def markdown(scores: dict, title: str) -> str:
     if len(scores["seeds"]) > 1:
         seeds = [[seed, *(v[m.name] for m in overall)] for seed, v in scores["by_seed"].items()]
         lines += [report.table(["seed", *titles], seeds), ""]
-    if "peek" in scores:
-        peek = scores["peek"]["whole"]
-        values = ", ".join(f"{_title(m)} {peek[m.name][0]:.3f}" for m in overall)
+    if "test_set_selection" in scores:
+        selected = scores["test_set_selection"]["whole"]
+        values = ", ".join(f"{_title(m)} {selected[m.name][0]:.3f}" for m in overall)
         lines += [
-            f"Peeking (test-set selection): {values}. {PEEK_NOTE[0].upper()}{PEEK_NOTE[1:]}.",
+            f"Test-set selection: {values}. {SELECTION_NOTE[0].upper()}{SELECTION_NOTE[1:]}.",
             "",
         ]
     return "\n".join([*lines, "![confusion matrix](confusion.png)", ""])

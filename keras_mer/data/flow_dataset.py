@@ -1,4 +1,4 @@
-"""From a dataset of clips to a folder of flow images that `sources/flow_images.py` reads."""
+"""Flow images of a dataset of clips, in a folder that `sources/flow_images.py` reads."""
 
 import csv
 import os
@@ -10,15 +10,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+import keras_mer
 from keras_mer.data import clips
 from keras_mer.data.loading import Progress
 from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError, nearest
 from keras_mer.face import apex as apexes
 from keras_mer.face import motion
-from keras_mer.face.detect import Detector
-from keras_mer.face.prepare import prepare
+from keras_mer.face.detect import Detector, HaarDetector
+from keras_mer.face.prepare import MARGIN, SIDE, prepare
 from keras_mer.files import replacing
+from keras_mer.kinds import FLOW_METHODS, Preprocessing
 
 COLUMNS = (
     "file", "dataset", "subject", "clip", "label", "onset", "apex", "offset", "fps", "amplitude",
@@ -28,13 +30,14 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Rise:
-    """What moved from a clip's onset to its apex.
+    """Optical flow and strain from a clip's onset to its apex.
 
     Attributes:
-        onset, apex: uint8 (side, side), the prepared frames. flow: float32 (side, side, 2), in
-            pixels. strain: float32 (side, side).
-        numbers: the onset's and the apex's, in the dataset's own count.
-        spotted: whether the apex was found, not annotated.
+        onset, apex: uint8 (side, side), the still face in these frames.
+        flow: float32 (side, side, 2), in pixels.
+        strain: float32 (side, side).
+        numbers: frame numbers of onset and apex, as the dataset counts.
+        spotted: whether the apex was spotted because it is not annotated.
         face: how the face was found, see `keras_mer.face.prepare.Place`.
     """
 
@@ -50,38 +53,41 @@ class Rise:
 def rise(
     manifest: Manifest,
     sample: Sample,
-    side: int = 128,
+    side: int = SIDE,
     *,
-    method: str = "dis",
+    margin: float = MARGIN,
+    method: str = FLOW_METHODS[0],
     register: bool = True,
     head: bool = True,
     detector: Detector | None = None,
 ) -> Rise:
-    """The motion from a clip's onset to its apex, which is spotted where it is not annotated.
+    """Compute the flow from a clip's onset to its apex; an apex without annotation is spotted.
 
     Without an annotated onset the whole clip is searched.
 
     Args:
-        manifest: whose root the path is relative to. sample: one of its rows.
-        side: of the prepared face in pixels.
-        method, register, head, detector: see `keras_mer.face.motion` and `prepare`.
+        manifest: whose root the sample's path is relative to.
+        sample: one of its rows.
+        side, margin, register, detector: of the still face, see `keras_mer.face.prepare.prepare`.
+        method: of the optical flow, see `keras_mer.face.motion.flow`.
+        head: whether the head's motion is subtracted from the flow.
 
     Raises:
         UserError: for a clip that cannot be read or has too few frames.
     """
-    # an apex coded as the onset says nothing: nothing moves up to it
+    # some tables code the onset as the apex where none was seen: no motion in between
     annotated = None not in (sample.onset, sample.apex) and sample.apex > sample.onset
     frames = clips.load(manifest, sample, "rise" if annotated else "expression")
     if len(frames) < 2:
         raise UserError(f"{sample.path}: a clip of one frame")
     pictures, numbers = frames.images, frames.numbers
     if annotated:
-        # between the two nothing is looked at
+        # only frames near the two ends are used
         reach = int(motion.STEADY_SECONDS * (frames.fps or 0)) + 1
         ends = sorted({*range(len(frames))[:reach], *range(len(frames))[-reach:]})
         pictures, numbers = [pictures[k] for k in ends], numbers[ends]
     fps = None if annotated else frames.fps
-    ready = prepare(pictures, side, fps=fps, detector=detector, register=register)
+    ready = prepare(pictures, side, margin, fps=fps, detector=detector, register=register)
     first, peak = 0, len(pictures) - 1
     if not annotated and len(pictures) >= 3:
         cut = sample.onset is not None or sample.source == "smic"
@@ -104,24 +110,46 @@ def write(
     image_side: int = 28,
     overwrite: bool = False,
     progress: Progress | None = None,
-    **how,
+    side: int = SIDE,
+    margin: float = MARGIN,
+    method: str = FLOW_METHODS[0],
+    register: bool = True,
+    head: bool = True,
+    detector: Detector | None = None,
 ) -> tuple[int, list[tuple[str, str]]]:
-    """Write ``images/*.png`` and ``samples.csv`` for every row that is not dropped.
+    """Write a flow image for every row that is not dropped.
+
+    The folder holds ``images/*.png``, ``samples.csv`` and ``preprocessing.json``
+    (`keras_mer.kinds.Preprocessing`), the record by which the runtime computes the same flow of a
+    video.
 
     Args:
         manifest: of clips.
-        folder: to be made; whole or absent, even when interrupted.
+        folder: to write; it is replaced as a whole, so an interrupted run leaves none.
         image_side: of the images in pixels; 28 as published.
         overwrite: replace a folder that is not empty.
         progress: shows a bar, e.g. `keras_mer.progress.track`.
-        how: `rise`'s keywords.
+        side, margin, method, register, head, detector: see `rise`.
 
     Returns:
-        How many were written, and (path, reason) of each that could not be.
+        The number of images written, and (path, reason) of each clip that could not be read.
 
     Raises:
-        UserError: for a folder in use, or when not one clip can be read.
+        UserError: for a folder in use, a side or margin out of bounds, or when no clip can be
+            read.
     """
+    detector = detector or HaarDetector()
+    record = Preprocessing(
+        flow=method,
+        side=side,
+        margin=margin,
+        register=register,
+        head_motion="removed" if head else "kept",
+        detector=getattr(detector, "name", type(detector).__name__),
+        opencv=cv2.__version__,
+        keras_mer=keras_mer.__version__,
+    )
+    record = Preprocessing.from_dict(record.to_dict(), "flow images")
     folder = Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not overwrite):
         raise UserError(f"{folder} is in use; choose another folder, or say --overwrite")
@@ -132,14 +160,17 @@ def write(
         (new / "images").mkdir(parents=True)
         for sample in progress(rows, "Computing flow", len(rows)) if progress else rows:
             try:
-                moved = rise(manifest, sample, **how)
+                moved = rise(
+                    manifest, sample, side, margin=margin, method=method, register=register,
+                    head=head, detector=detector,
+                )  # fmt: skip
             except UserError as error:
                 failed.append((sample.path, str(error)))
                 continue
             row = _row(sample, moved)
             picture = motion.image(moved.flow, moved.strain, image_side)[..., ::-1]
             data = cv2.imencode(".png", picture)[1]
-            # by Python, not by OpenCV, whose imwrite hides a full disk
+            # not cv2.imwrite, which does not report a full disk
             (new / str(row["file"])).write_bytes(data.tobytes())
             done.append(row)
         if not done:
@@ -149,11 +180,12 @@ def write(
             table = csv.DictWriter(f, COLUMNS, lineterminator="\n")
             table.writeheader()
             table.writerows(done)
+        record.write(new)
     return len(done), failed
 
 
 def _row(sample: Sample, moved: Rise) -> dict[str, object]:
-    own = f"{sample.source}:"  # the reader of the folder puts it back
+    own = f"{sample.source}:"  # `sources/flow_images.py` adds it again
     subject, clip = sample.subject.removeprefix(own), sample.clip.removeprefix(own)
     stem = re.sub(r"[^\w.-]+", "-", f"{sample.source}_{subject}_{clip}")
     return {
@@ -173,10 +205,10 @@ def _row(sample: Sample, moved: Rise) -> dict[str, object]:
 
 
 def find(manifest: Manifest, name: str) -> Sample:
-    """The clip of this name: its path, the end of its path, or its clip column.
+    """The sample of a clip by name: its path, the end of its path, or its clip column.
 
     Raises:
-        UserError: for a name that none or several have.
+        UserError: for a name that no clip or several clips have.
     """
     name = name.strip("/")
     kept = [s for s in manifest if s.split != "dropped"]

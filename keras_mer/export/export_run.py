@@ -5,11 +5,12 @@ from pathlib import Path
 
 from keras_mer import models
 from keras_mer.config.recipe import Recipe
-from keras_mer.data import inputs
+from keras_mer.data import inputs, preprocessing
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
 from keras_mer.evaluation import evaluate
 from keras_mer.export import tflite
+from keras_mer.kinds import Preprocessing
 from keras_mer.models import saving
 from keras_mer.progress import track
 from keras_mer.training import run_folder
@@ -68,6 +69,8 @@ def publish(
         expected=evaluate.predict(model, validation),
         about=_about(run, recipe, manifest),
         task=task,
+        # a run of an earlier version has no record; its data may
+        preprocessing=Preprocessing.read(run) or preprocessing.of(recipe, manifest),
         split=split,
         variants=variants,
         allow_loss=allow_loss,

@@ -15,8 +15,8 @@ import tensorflow as tf
 
 import keras_mer
 from keras_mer.errors import UserError
-from keras_mer.face import motion, prepare
 from keras_mer.files import replacing, write_json, write_text
+from keras_mer.kinds import Preprocessing
 from keras_mer.models.cnn_bilstm import unrolled
 from keras_mer.progress import console
 from keras_mer.runtime import card as cards
@@ -187,6 +187,7 @@ def export(
     expected: np.ndarray,
     about: dict,
     task: str = "image",
+    preprocessing: Preprocessing | None = None,
     split: str = "validation",
     name: str | None = None,
     variants: tuple[str, ...] = VARIANTS,
@@ -204,6 +205,8 @@ def export(
         images, labels, expected: the validation split, see `measure`.
         about: further entries of the card (scores, training).
         task: what the model looks at: image, flow or clip (`keras_mer.models.kind`).
+        preprocessing: of a flow or clip model, how its input is computed from frames; None if
+            unknown, and then the runtime refuses to run the model on video.
         split: what part of the data `images` are.
         name: the model's; by default the folder's.
         variants: which TFLite files.
@@ -213,10 +216,12 @@ def export(
         The card. A variant that was refused stands in it under ``refused``, with its figures.
 
     Raises:
-        UserError: when no variant is fit to publish.
+        UserError: when no variant is fit to publish, or for a preprocessing of another kind or
+            size than the model's input.
     """
     folder = Path(folder)
     height, width, channels = model.input_shape[-3:]
+    made = _input_entries(task, model, preprocessing)
     reference = float((expected.argmax(1) == labels).mean())
     with replacing(folder) as temporary, converter(model, calibration) as convert:
         temporary.mkdir()
@@ -251,7 +256,7 @@ def export(
                 "range": [0, 255],
                 "colour": "grey" if channels == 1 else "rgb",
                 "face_margin": 0.0,
-                **_clip_input(task, model),
+                **made,
             },
             "variants": kept,
             "refused": refused,
@@ -278,14 +283,23 @@ def _preferred(split: str) -> tuple[str, ...]:
     return _PREFERRED if split != "train" else ("float16", "float32", "int8", "dynamic")
 
 
-def _clip_input(task: str, model: keras.Model) -> dict:
-    """What the card says more of the input of a model of flow or of clips: how they are made."""
-    if task == "flow":
-        made = {"colour": "flow", "flow": motion.METHODS[0], "face_side": prepare.SIDE}
-        return made | {"face_margin": prepare.MARGIN}
+def _input_entries(task: str, model: keras.Model, made: Preprocessing | None) -> dict:
+    """The card's entries about the input of a flow or clip model."""
+    if task == "image":
+        return {}
+    if made and (bool(made.flow) != (task == "flow")):
+        raise UserError(f"preprocessing: flow '{made.flow}' does not belong to a {task} model")
+    if made and task == "clip" and made.side != model.input_shape[2]:
+        raise UserError(
+            f"preprocessing: side {made.side} is not the clip model's {model.input_shape[2]} pixels"
+        )
+    entries = {"preprocessing": made and made.to_dict()}
+    if made:
+        entries["face_margin"] = made.margin
     if task == "clip":
-        return {"frames": model.input_shape[1], "face_margin": prepare.MARGIN}
-    return {}
+        return entries | {"frames": model.input_shape[1]}
+    method = {"flow": made.flow, "face_side": made.side} if made else {}
+    return entries | {"colour": "flow"} | method
 
 
 def _main(folder: str, samples: str, out: str) -> None:

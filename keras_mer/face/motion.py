@@ -7,9 +7,7 @@ import cv2
 import numpy as np
 
 from keras_mer.errors import UserError, nearest
-
-#: How flow is computed; the first is the default (see `flow`).
-METHODS = ("dis", "dis-fast", "farneback")
+from keras_mer.kinds import FLOW_METHODS
 
 # name -> (finest scale, weight of smoothness, blur in pixels): the best of some 40 settings on
 # faces warped by known fields of 0.8 and 2.5 pixels under noise of 0.7 to 1.5 grey levels
@@ -36,10 +34,10 @@ def flow(first: np.ndarray, second: np.ndarray, method: str = "dis") -> np.ndarr
     Raises:
         UserError: for an unknown method or images of different or too small sizes.
     """
-    if method not in METHODS:
+    if method not in FLOW_METHODS:
         raise UserError(
-            f"unknown flow method '{method}'{nearest(method, METHODS)}; "
-            f"expected one of {', '.join(METHODS)}"
+            f"unknown flow method '{method}'{nearest(method, FLOW_METHODS)}; "
+            f"expected one of {', '.join(FLOW_METHODS)}"
         )
     if first.shape != second.shape or min(first.shape) < 16 or first.ndim != 2:
         raise UserError(

@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_mer.errors import UserError
 from keras_mer.face.align import EYES, block_mean, crop
-from keras_mer.face.detect import Detector, HaarDetector
+from keras_mer.face.detect import Detection, Detector, HaarDetector
 from keras_mer.images import convert
 
 #: Side of the crops in pixels, and the share of the face's side that is added on each side.
@@ -110,17 +110,21 @@ def find(
     for frame in frames[:_SEARCHED]:
         faces = detector.detect(frame)
         if faces:
-            face = faces[0]
-            if face.landmarks is not None:
-                return Place((face.landmarks[0], face.landmarks[1]), "landmarks")
-            eyes = find_eyes(frame, face.box)
-            return Place(eyes, "eyes") if eyes else Place(_usual_eyes(*face.box), "box")
+            return place_of(frame, faces[0])
     if not whole:
         raise UserError(f"no face in the first {min(len(frames), _SEARCHED)} frames of the clip")
     height, width = frames[0].shape[:2]
     side = min(height, width)
     # a crop of a face has its sides at the cheeks and more above and below
     return Place(_usual_eyes((width - side) / 2, (height - side) / 2, side, side), "frame")
+
+
+def place_of(frame: np.ndarray, face: Detection) -> Place:
+    """Where the eyes of a detected face are in `frame`, uint8 grey or BGR."""
+    if face.landmarks is not None:
+        return Place((face.landmarks[0], face.landmarks[1]), "landmarks")
+    eyes = find_eyes(frame, face.box)
+    return Place(eyes, "eyes") if eyes else Place(_usual_eyes(*face.box), "box")
 
 
 def _usual_eyes(x: float, y: float, width: float, height: float):

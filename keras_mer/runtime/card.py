@@ -1,39 +1,43 @@
-"""A model's card: what stands in `card.json` beside its files."""
+"""The card of an exported model: `card.json` beside its files."""
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_mer.errors import UserError, nearest
-from keras_mer.face import motion
+from keras_mer.face.detect import Detector
+from keras_mer.kinds import FLOW_METHODS, SMALLEST_FLOW_SIDE, Preprocessing
 from keras_mer.labels import check_same_classes
 
 FILE = "card.json"
 TASKS = ("image", "clip", "flow")
 _CHANNELS = {"grey": 1, "rgb": 3, "flow": 3}
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Card:
-    """What a program must know to run a model.
+    """Description of an exported model: its input, classes and files.
 
     Attributes:
         name: the model's name.
         task: ``"image"``; ``"clip"`` for models that read several frames of a still face; or
-            ``"flow"`` for models that read how a face moved from onset to apex.
+            ``"flow"`` for models that read optical flow from onset to apex.
         classes: class names in the order of the model's outputs.
-        height, width, channels: size of one input image in pixels; 3 channels are RGB, or of a
+        height, width, channels: size of one input image in pixels; 3 channels are RGB, or for a
             flow model u, v and strain (`keras_mer.face.motion.image`).
         frames: frames of one clip; 0 for other models.
-        range: the values that black and white have in the input, (0, 255) for raw pixels.
+        range: input values of black and white, (0, 255) for raw pixels.
         face_margin: share of the detector's box that is added on each side before the crop.
-        face_side: of a flow model, side in pixels of the still face on which flow is computed.
-        flow: of a flow model, how, see `keras_mer.face.motion.METHODS`.
         variants: file name and figures of each TFLite variant, by its name.
         default_variant: the variant to take when none is asked for.
         folder: where the files are.
+        preprocessing: of a clip or flow model, how its input is computed from frames; None if
+            unknown.
     """
 
     name: str
@@ -48,8 +52,7 @@ class Card:
     variants: dict[str, dict[str, Any]]
     default_variant: str
     folder: Path
-    face_side: int = 0
-    flow: str = ""
+    preprocessing: Preprocessing | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -75,10 +78,10 @@ class Card:
         return path
 
     def check_size(self, path: Path) -> None:
-        """Refuse a file that is not as long as the card says: tflite-runtime crashes on cut ones.
+        """Check a file's size against the card: tflite-runtime crashes on truncated files.
 
         Raises:
-            UserError: for a file of another length; one that the card does not list is let pass.
+            UserError: for a file of another size; a file that the card does not list passes.
         """
         for entry in self.variants.values():
             expected, size = entry.get("bytes"), path.stat().st_size
@@ -93,7 +96,7 @@ def read(folder: str | os.PathLike) -> Card:
     """Read `card.json` of a model's folder.
 
     Raises:
-        UserError: for a missing card, or one that is no JSON, lacks an entry, contradicts itself
+        UserError: for a missing card, or one that is not JSON, lacks an entry, contradicts itself
             or contradicts the `labels.txt` beside it.
     """
     folder = Path(folder)
@@ -136,18 +139,73 @@ def _parse(data: dict[str, Any], folder: Path) -> Card:
         variants=dict(data["variants"]),
         default_variant=str(data["default_variant"]),
         folder=folder,
-        face_side=int(entry.get("face_side", 0)),
-        flow=str(entry.get("flow", "")),
+        preprocessing=_preprocessing(str(data["task"]), entry),
     )
     if (card.task == "clip") != (card.frames > 0) or card.task not in TASKS:
         raise ValueError(f"task '{card.task}' with {card.frames} frames")
     if _CHANNELS.get(entry["colour"]) != card.channels:
         raise ValueError(f"colour '{entry['colour']}' with {card.channels} channels")
-    flow = entry["colour"] == "flow" and card.height == card.width and card.flow in motion.METHODS
-    if (card.task == "flow") != (flow and card.face_side >= 32):
-        raise ValueError(f"task '{card.task}' with colour '{entry['colour']}', flow '{card.flow}'")
+    if (card.task == "flow") != (entry["colour"] == "flow" and card.height == card.width):
+        raise ValueError(f"task '{card.task}' with colour '{entry['colour']}'")
+    made = card.preprocessing
+    if made and bool(made.flow) != (card.task == "flow"):
+        raise ValueError(f"task '{card.task}' with flow '{made.flow}'")
+    if made and card.task == "clip" and made.side != card.height:
+        raise ValueError(f"clips of {card.height} pixels with preprocessing of {made.side}")
     if len(card.range) != 2 or card.range[0] >= card.range[1]:
         raise ValueError(f"range {list(card.range)}")
     if min(card.height, card.width) < 1 or not card.classes:
         raise ValueError("an input without pixels or an output without classes")
     return card
+
+
+def _preprocessing(task: str, entry: dict[str, Any]) -> Preprocessing | None:
+    """The preprocessing in a card's `input`."""
+    if task not in ("clip", "flow"):
+        return None
+    if "preprocessing" in entry:
+        values = entry["preprocessing"]
+        return None if values is None else Preprocessing.from_dict(values, "preprocessing")
+    # Cards of earlier versions have no such entry: what the runtime did with them then.
+    flow, side = str(entry.get("flow", "")), int(entry.get("face_side", 0))
+    if task == "flow" and (flow not in FLOW_METHODS or side < SMALLEST_FLOW_SIDE):
+        raise ValueError(f"task 'flow' with flow '{flow}' and a face_side of {side}")
+    return Preprocessing(
+        flow=flow if task == "flow" else "",
+        side=side if task == "flow" else int(entry["height"]),
+        margin=float(entry["face_margin"]),
+        register=True,
+        head_motion="removed" if task == "flow" else "",
+    )
+
+
+def video_preprocessing(card: Card, detector: Detector) -> Preprocessing:
+    """How frames become the input of a clip or flow model, for the readers of video.
+
+    One line of warning is logged if the preprocessing is stated and not recorded, or if `detector`
+    is not the one it names.
+
+    Args:
+        card: the model's.
+        detector: the one in use.
+
+    Raises:
+        UserError: when the card does not know it.
+    """
+    made = card.preprocessing
+    if made is None:
+        what = "flow images" if card.task == "flow" else "clips"
+        raise UserError(
+            f"{card.name} cannot run on video: how the {what} it learned from were computed is not "
+            "recorded; compute them with this project (scripts/flow.py), or state it in the "
+            "recipe (data.preprocessing, see docs/clips.md), then train and export again"
+        )
+    lines = []
+    if made.origin == "stated":
+        lines.append(f"its preprocessing is stated, not recorded ({made.basis})")
+    used = getattr(detector, "name", type(detector).__name__)
+    if made.detector and used != made.detector:
+        lines.append(f"it learned from faces found by '{made.detector}', here '{used}' finds them")
+    if lines:
+        _log.warning("%s: %s", card.name, "; ".join(lines))
+    return made

@@ -1,9 +1,10 @@
-"""A TFLite file as a function from pixels to probabilities.
+"""Inference with a TFLite file.
 
-The interpreter is ai-edge-litert's, else tflite-runtime's, else TensorFlow's own; all three have
-the same interface. Samples run one after another: a resized batch gains nothing on a CPU (0.67 ms
-an image in a batch of 32 against 0.67 ms alone for an int8 CNN, float32 and float16 a little
-slower) and fails for graphs with a Flatten, whose exported shape holds the batch.
+The interpreter comes from ai-edge-litert, tflite-runtime or TensorFlow, whichever is found first;
+all three have the same interface. Samples run one at a time: a batch is not faster on a CPU (an
+int8 CNN takes 0.67 ms per image, alone and in a batch of 32; float32 and float16 are slightly
+slower in a batch) and fails for graphs with a Flatten layer, whose exported shape contains the
+batch size.
 """
 
 import importlib
@@ -15,7 +16,7 @@ import numpy as np
 
 from keras_mer.errors import UserError
 
-#: Interpreters in the order tried: the package's name and the module that holds it.
+#: Interpreters in the order tried: package name and module.
 ENGINES = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
@@ -24,16 +25,16 @@ ENGINES = {
 
 
 def load_engine(name: str | None = None) -> tuple[str, type]:
-    """The first interpreter installed, or the one named: its package's name and its class.
+    """The package name and interpreter class of the first one installed, or of the one named.
 
     Raises:
-        UserError: when none, or not the named one, can be imported.
+        UserError: when none can be imported, or the named one cannot.
     """
     if name is not None and name not in ENGINES:
         raise UserError(f"unknown interpreter '{name}'; expected one of {', '.join(ENGINES)}")
     reasons = []
     for package in [name] if name else ENGINES:
-        # tflite-runtime was built for numpy 1 and fails, noisily, when it meets numpy 2.
+        # tflite-runtime was built for numpy 1; importing it with numpy 2 prints a traceback.
         if package == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
             reasons.append(f"tflite-runtime needs numpy < 2, here is {np.__version__}")
             continue
@@ -50,7 +51,7 @@ def load_engine(name: str | None = None) -> tuple[str, type]:
 
 
 class TFLiteModel:
-    """A TFLite file with one input and one output, ready to run.
+    """A loaded TFLite file with one input and one output.
 
     Args:
         path: the file.
@@ -59,9 +60,9 @@ class TFLiteModel:
 
     Attributes:
         engine: the interpreter's package.
-        input_shape, output_shape: of one sample, without the batch.
-        input_dtype, output_dtype: as the file has them.
-        input_scale: (scale, zero point) of a quantised input; (1, 0) where bytes are pixels.
+        input_shape, output_shape: of one sample, without the batch axis.
+        input_dtype, output_dtype: of the file's input and output.
+        input_scale: (scale, zero point) of a quantized input; (1, 0) if its bytes are pixels.
 
     Raises:
         UserError: for a missing or corrupt file, and for one this interpreter cannot run.
@@ -100,14 +101,14 @@ class TFLiteModel:
         self.input_scale = self._input["quantization"]
 
     def predict(self, samples: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
-        """Run samples through the model.
+        """Run the model on samples.
 
         Args:
             samples: (n, *input_shape), or a sequence of n such arrays, in the model's own range
                 (raw pixels 0..255 for the models of this project).
 
         Returns:
-            float32, (n, *output_shape); a quantised output is scaled back.
+            float32, (n, *output_shape); a quantized output is dequantized.
 
         Raises:
             UserError: for samples of another shape.
@@ -119,15 +120,15 @@ class TFLiteModel:
                     f"{self.path.name}: expected samples of shape {self.input_shape}, "
                     f"got {np.shape(sample)}"
                 )
-            value = _quantise(np.asarray(sample), self._input)[np.newaxis]
+            value = _quantize(np.asarray(sample), self._input)[np.newaxis]
             self._interpreter.set_tensor(self._input["index"], value)
             self._interpreter.invoke()
             value = self._interpreter.get_tensor(self._output["index"])[0]
-            row[...] = _dequantise(value, self._output)
+            row[...] = _dequantize(value, self._output)
         return out
 
     def _refusal(self, reason: str) -> str:
-        """One line for what the interpreter said when it refused the file."""
+        """One line that explains the interpreter's error message for the file."""
         first = " ".join(reason.split())
         if self.engine == "tflite-runtime" and "builtin opcode" in first:
             return (
@@ -142,7 +143,7 @@ class TFLiteModel:
         )
 
 
-def _quantise(sample: np.ndarray, detail: dict) -> np.ndarray:
+def _quantize(sample: np.ndarray, detail: dict) -> np.ndarray:
     dtype = np.dtype(detail["dtype"])
     scale, zero = detail["quantization"]
     if dtype.kind == "f" or scale == 0 or (scale == 1 and zero == 0 and sample.dtype == dtype):
@@ -152,7 +153,7 @@ def _quantise(sample: np.ndarray, detail: dict) -> np.ndarray:
     return np.clip(value, limits.min, limits.max).astype(dtype)
 
 
-def _dequantise(value: np.ndarray, detail: dict) -> np.ndarray:
+def _dequantize(value: np.ndarray, detail: dict) -> np.ndarray:
     scale, zero = detail["quantization"]
     if np.dtype(detail["dtype"]).kind == "f" or scale == 0:
         return value

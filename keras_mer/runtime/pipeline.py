@@ -9,6 +9,8 @@ import numpy as np
 
 from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE, Detection, shrink
+from keras_mer.face.prepare import place_of, prepare
+from keras_mer.runtime.card import video_preprocessing
 from keras_mer.runtime.recogniser import Expression, Face, Recogniser
 from keras_mer.runtime.smoothing import Smoother
 from keras_mer.runtime.tracking import Track, Tracker
@@ -36,7 +38,8 @@ class Pipeline:
         smoothing: half-life in seconds of the exponential mean over probabilities; 0 is none.
 
     Raises:
-        UserError: for a model that reads flow.
+        UserError: for a model that reads flow, and for one that reads clips whose preprocessing is
+            unknown.
 
     Attributes:
         seconds: what each part of the last frame took: detect, track, crop, model.
@@ -49,6 +52,9 @@ class Pipeline:
                 "know: use make predict or make timeline on a video"
             )
         self.recogniser = recogniser
+        self._preprocessing = None
+        if recogniser.card.task == "clip":
+            self._preprocessing = video_preprocessing(recogniser.card, recogniser.detector)
         self.detect_every = max(1, detect_every)
         self.smoothing = smoothing
         self.tracker = Tracker()
@@ -56,7 +62,7 @@ class Pipeline:
         self._side = getattr(recogniser.detector, "max_side", VIDEO_SIDE)
         self._count = self._since = 0
         self._smoothers: dict[int, Smoother] = {}
-        self._clips: dict[int, deque[np.ndarray]] = {}
+        self._clips: dict[int, deque[tuple[np.ndarray, Detection, float]]] = {}
 
     def process(self, image: np.ndarray, time: float, cut: bool = False) -> list[TrackedFace]:
         """The faces of the next frame, the longest known first.
@@ -70,7 +76,8 @@ class Pipeline:
         if cut:
             self.tracker.reset()
         small, scale = shrink(image, self._side)
-        self.tracker.move(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), scale)
+        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        self.tracker.move(grey, scale)
         ticks.append(clock.perf_counter())
         self._since += 1
         if cut or self._since >= self.detect_every or self._count == 0 or self.tracker.undecided:
@@ -82,9 +89,15 @@ class Pipeline:
         self._count += 1
         ticks.append(clock.perf_counter())
         tracks = self.tracker.visible
-        crops = [self.recogniser.crop(image, track.detection) for track in tracks]
+        if self._preprocessing:
+            samples = [self._clip(track, grey, scale, time) for track in tracks]
+        else:
+            samples = [self.recogniser.crop(image, track.detection) for track in tracks]
         ticks.append(clock.perf_counter())
-        raws = self._classify(tracks, crops)
+        if self._preprocessing:
+            raws = [self.recogniser.predict_clip(clip) for clip in samples]
+        else:
+            raws = self.recogniser.predict_faces(samples)
         ticks.append(clock.perf_counter())
         faces = [self._face(t, raw, time) for t, raw in zip(tracks, raws, strict=True)]
         self._forget()
@@ -92,16 +105,23 @@ class Pipeline:
         self.seconds = dict(zip(("track", "detect", "crop", "model"), parts, strict=True))
         return faces
 
-    def _classify(self, tracks: list[Track], crops: list[np.ndarray]) -> list[Expression]:
-        frames = self.recogniser.card.frames
-        if not frames:
-            return self.recogniser.predict_faces(crops)
-        raws = []
-        for track, one in zip(tracks, crops, strict=True):
-            clip = self._clips.setdefault(track.id, deque(maxlen=frames))
-            clip.append(one)
-            raws.append(self.recogniser.predict_clip(clip))
-        return raws
+    def _clip(self, track: Track, grey: np.ndarray, scale: float, time: float) -> np.ndarray:
+        """A face's last frames, prepared as the model's card says: uint8 (frames, side, side).
+
+        They are cut from the copy that is searched for faces, whose registration costs a fraction
+        of the full image's.
+        """
+        made = self._preprocessing
+        clip = self._clips.setdefault(track.id, deque(maxlen=self.recogniser.card.frames))
+        if clip and clip[-1][0].shape != grey.shape:
+            clip.clear()
+        clip.append((grey, _enlarged(track.detection, scale), time))
+        images, faces, times = zip(*clip, strict=True)
+        fps = (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else None
+        return prepare(
+            images, made.side, made.margin, fps=fps, place=place_of(images[0], faces[0]),
+            register=made.register,
+        ).frames  # fmt: skip
 
     def _face(self, track: Track, raw: Expression, time: float) -> TrackedFace:
         smoother = self._smoothers.setdefault(track.id, Smoother(self.smoothing))

@@ -1,4 +1,4 @@
-"""The face of the library: an image in, its faces and their expressions out."""
+"""Detection of faces in images and classification of their expressions, without TensorFlow."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -18,10 +18,10 @@ from keras_mer.runtime.interpreter import TFLiteModel
 
 @dataclass(frozen=True)
 class Expression:
-    """What the model says about one face.
+    """A model's prediction for one face.
 
     Attributes:
-        label: the likeliest class.
+        label: the most probable class.
         confidence: its probability, 0..1.
         probabilities: the probability of every class, in the order of the model's outputs.
     """
@@ -37,7 +37,7 @@ class Face(Expression):
 
     Attributes:
         box: x, y, width, height in pixels of the image.
-        score: the detector's certainty (see `keras_mer.face.detect.Detection`).
+        score: the detector's confidence (see `keras_mer.face.detect.Detection`).
         landmarks: five (x, y) points where the detector gives them, else None.
     """
 
@@ -47,7 +47,7 @@ class Face(Expression):
 
 
 class Recogniser:
-    """Finds faces and names their expressions, with a TFLite model and no TensorFlow.
+    """A face detector and a TFLite model that classifies the faces' expressions.
 
     Example:
         >>> import cv2
@@ -57,10 +57,10 @@ class Recogniser:
         ...     print(face.label, face.confidence, face.box)
 
     Attributes:
-        card: what the model's card says.
-        classes: class names in the order of the outputs.
+        card: the model's `Card`.
+        classes: class names in the order of the model's outputs.
         model: the `TFLiteModel`.
-        detector: what finds the faces.
+        detector: the face detector.
     """
 
     def __init__(self, card: Card, model: TFLiteModel, detector: Detector):
@@ -71,7 +71,7 @@ class Recogniser:
             )
         if model.output_shape != (len(card.classes),):
             raise UserError(
-                f"{model.path}: it gives {model.output_shape} numbers, the card beside it names "
+                f"{model.path}: its output is {model.output_shape}, the card beside it names "
                 f"{len(card.classes)} classes; export the model again"
             )
         self.card = card
@@ -90,7 +90,7 @@ class Recogniser:
         max_side: int = PHOTO_SIDE,
         engine: str | None = None,
     ) -> "Recogniser":
-        """Load a published model.
+        """Load an exported model.
 
         Args:
             path: the model's folder, or a `.tflite` file with its `card.json` beside it.
@@ -103,7 +103,8 @@ class Recogniser:
             engine: the interpreter's package; None takes the first installed.
 
         Raises:
-            UserError: for a missing card or file, a corrupt one, and a card that does not fit.
+            UserError: for a missing or corrupt card or file, and for a card that does not match the
+                file.
         """
         path = Path(path)
         if not path.exists():
@@ -126,15 +127,15 @@ class Recogniser:
         return cls(card, TFLiteModel(file, threads, engine), detector)
 
     def predict(self, image: np.ndarray | Iterable[np.ndarray]) -> list[Face] | list[list[Face]]:
-        """Find the faces of an image and their expressions.
+        """Detect the faces in an image and classify their expressions.
 
         Args:
-            image: uint8, (height, width) grey or (height, width, 3) BGR as OpenCV reads it; or an
-                iterable of such images, which is walked once and may be lazy.
+            image: uint8, (height, width) gray or (height, width, 3) BGR as OpenCV reads it; or an
+                iterable of such images, which is read once and may be lazy.
 
         Returns:
-            The faces, largest first, none being an empty list; for several images a list of such
-            lists. The faces of all images go through the model together.
+            The faces, largest first; an empty list for an image without faces. For several images,
+            a list of such lists.
         """
         single = isinstance(image, np.ndarray) and image.ndim <= 3
         found, crops = [], []
@@ -147,10 +148,10 @@ class Recogniser:
         return faces[0] if single else faces
 
     def predict_faces(self, crops: Sequence[np.ndarray]) -> list[Expression]:
-        """The expressions of images that already are face crops.
+        """Classify images that already are face crops.
 
         Args:
-            crops: uint8 grey or BGR images of any size, each one face.
+            crops: uint8 gray or BGR images of any size, one face each.
 
         Raises:
             UserError: when the model reads clips or flow.
@@ -158,9 +159,11 @@ class Recogniser:
         return [self.expression(row) for row in self.probabilities(crops)]
 
     def predict_clip(self, frames: Sequence[np.ndarray]) -> Expression:
-        """The expression of a clip: crops of one face, in time order, uint8 of any size.
+        """Classify a clip of one face.
 
-        As many frames as the model reads are taken at even distances.
+        Args:
+            frames: face crops in time order, uint8 gray or BGR of any size, prepared as the model's
+                card says; of more or fewer than the model reads, evenly spaced ones are taken.
 
         Raises:
             UserError: for an empty clip, or when the model reads something else.
@@ -173,7 +176,10 @@ class Recogniser:
         return self.expression(self.model.predict([clip])[0])
 
     def predict_flow(self, image: np.ndarray) -> Expression:
-        """The expression of a flow image as `keras_mer.face.motion.image` makes it: uint8 RGB.
+        """Classify a flow image.
+
+        Args:
+            image: uint8 (height, width, 3), RGB, as `keras_mer.face.motion.image` computes it.
 
         Raises:
             UserError: when the model reads something else.
@@ -182,18 +188,18 @@ class Recogniser:
         return self.expression(self.model.predict([self._scaled(image)])[0])
 
     def probabilities(self, crops: Sequence[np.ndarray]) -> np.ndarray:
-        """The model's bare output for face crops: float32, (n, classes)."""
+        """The model's output for face crops: float32, (n, classes)."""
         self._must_read("image")
         return self.model.predict([self._prepare(one) for one in crops])
 
     def expression(self, probabilities: np.ndarray) -> Expression:
-        """Put names to a row of probabilities, shape (classes,)."""
+        """The expression with these probabilities, float (classes,)."""
         best = int(np.argmax(probabilities))
         table = {name: float(p) for name, p in zip(self.classes, probabilities, strict=True)}
         return Expression(self.classes[best], table[self.classes[best]], table)
 
     def crop(self, image: np.ndarray, face: Detection) -> np.ndarray:
-        """The part of the image that the model reads: aligned on the eyes where they are known."""
+        """The crop of a detected face that the model reads, aligned by the eyes if known."""
         if face.landmarks is None:
             return crop(image, face.box, self.card.face_margin)
         side = max(self.card.height, self.card.width)
@@ -214,16 +220,16 @@ class Recogniser:
     def _must_read(self, task: str) -> None:
         if self.card.task == task:
             return
-        ways = {
+        inputs = {
             "image": "single images: use predict or predict_faces",
             "clip": f"clips of {self.card.frames} frames: use predict_clip, or Moments for a video",
             "flow": "flow from onset to apex: use Moments for a video or a clip",
         }
-        raise UserError(f"{self.card.name} reads {ways[self.card.task]}")
+        raise UserError(f"{self.card.name} reads {inputs[self.card.task]}")
 
 
 def join(face: Detection, expression: Expression) -> Face:
-    """A detection and what the model says about it."""
+    """The face of a detection and its expression."""
     return Face(
         label=expression.label,
         confidence=expression.confidence,

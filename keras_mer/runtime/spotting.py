@@ -22,6 +22,8 @@ from keras_mer.face.align import EYES
 from keras_mer.face.prepare import SIDE, Place, Prepared, prepare
 from keras_mer.files import replacing
 from keras_mer.images import convert
+from keras_mer.kinds import FLOW_METHODS
+from keras_mer.runtime.card import video_preprocessing
 from keras_mer.runtime.io.clip_reader import Film
 from keras_mer.runtime.recogniser import Expression, Recogniser
 
@@ -73,7 +75,7 @@ class Moments:
         blind: frames of the last search in whose windows no face was found.
 
     Raises:
-        UserError: for a model that reads single images.
+        UserError: for a model that reads single images, or whose preprocessing is unknown.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Moments:
                 f"{recogniser.card.name} reads single images; moments need a model of clips or flow"
             )
         self.recogniser, self.agreement, self.cropped = recogniser, agreement, cropped
-        self.side = recogniser.card.face_side or SIDE
+        self.preprocessing = video_preprocessing(recogniser.card, recogniser.detector)
         self.blind = 0
 
     def search(self, frames: Iterable[np.ndarray], fps: float) -> list[Moment]:
@@ -155,10 +157,12 @@ class Moments:
         return [self._moment(window, ready, times, found.course, start, fps)]
 
     def _prepare(self, images: Sequence[np.ndarray], fps: float) -> Prepared:
-        card = self.recogniser.card
+        made = self.preprocessing
+        # a clip model's own crops may be too small for spotting; `_moment` cuts them
+        side, register = (made.side, made.register) if made.flow else (SIDE, True)
         return prepare(
-            images, self.side, card.face_margin, fps=fps, detector=self.recogniser.detector,
-            whole=self.cropped,
+            images, side, made.margin, fps=fps, detector=self.recogniser.detector,
+            register=register, whole=self.cropped,
         )  # fmt: skip
 
     def _moment(
@@ -171,15 +175,19 @@ class Moments:
         fps: float,
     ) -> Moment:
         """A moment at `times`, positions in the window that begins at `start`."""
-        card, (onset, peak, offset) = self.recogniser.card, times
+        card, made, (onset, peak, offset) = self.recogniser.card, self.preprocessing, times
         first, top = (motion.steady(ready.frames, k, fps) for k in (onset, peak))
-        field, strained = motion.between(first, top, card.flow or "dis")
+        field, strained = motion.between(
+            first, top, made.flow or FLOW_METHODS[0], head=made.head_motion != "kept"
+        )
         place = _moved(ready.place, ready.motion[onset])
         if card.task == "flow":
             said = self.recogniser.predict_flow(motion.image(field, strained, card.height))
         else:
             part = images[onset : offset + 1]
-            face = prepare(part, card.height, card.face_margin, fps=fps, place=place).frames
+            face = prepare(
+                part, made.side, made.margin, fps=fps, place=place, register=made.register
+            ).frames
             said = self.recogniser.predict_clip(motion.resample(face, card.frames))
         return Moment(
             *(start + k for k in times),

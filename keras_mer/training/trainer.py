@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_mer import models
 from keras_mer.config.recipe import Recipe
-from keras_mer.data import inputs
+from keras_mer.data import inputs, preprocessing
 from keras_mer.data.inputs import Samples
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
@@ -35,8 +35,9 @@ def train(
     """Train `recipe` on a split manifest's train part, selecting on its validation part.
 
     The folder then holds `model.keras` (float32, probabilities), `recipe.yaml`, `manifest.csv`,
-    `history.csv` and `summary.json`; of Keras models also `curves.png`, with a folder `member-N`
-    for each network of an ensemble and `search-N` for each candidate of `training.search_space`.
+    `preprocessing.json` where it is known, `history.csv` and `summary.json`; of Keras models also
+    `curves.png`, with a folder `member-N` for each network of an ensemble and `search-N` for each
+    candidate of `training.search_space`.
     The test part is not read.
 
     Args:
@@ -58,6 +59,8 @@ def train(
     manifest.write(folder / "manifest.csv")
     parts = [manifest.part(name) for name in ("train", "validation")]
     both = manifest.replace(sample for part in parts for sample in part)
+    if record := preprocessing.of(recipe, both):
+        record.write(folder)
     shape = (setup and setup.input_shape) or models.input_shape(recipe.model)
     kind = models.kind(recipe.model.get("name", models.DEFAULT))
     samples = inputs.samples(both, kind, shape, cache=cache, progress=track)

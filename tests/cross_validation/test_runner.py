@@ -11,11 +11,13 @@ import pytest
 
 from keras_mer import synthetic
 from keras_mer.config import recipe as recipes
-from keras_mer.cross_validation import folds, parallel, runner
+from keras_mer.cross_validation import folds, jobs, parallel, runner
 from keras_mer.cross_validation import scores as fold_scores
 from keras_mer.data import build
+from keras_mer.data.inputs import Samples
 from keras_mer.errors import UserError
 from keras_mer.models import saving
+from keras_mer.training import run_folder
 from tests.conftest import REAL_DATA
 from tests.people import TINY, people, recipe
 
@@ -25,9 +27,18 @@ def clips():
     return people()
 
 
+def samples_of(manifest, inputs):
+    return Samples(inputs, manifest.targets(), manifest.labels(), manifest.classes)
+
+
 def run(recipe, clips, folder, **how):
     manifest, inputs = clips
-    return runner.run(recipe, manifest, folder, inputs=inputs, **{"jobs": 1} | how)
+    how = {"jobs": 1, "samples": samples_of(manifest, inputs)} | how
+    return runner.run(recipe, manifest, folder, **how)
+
+
+def fold_result(recipe, manifest, inputs, fold):
+    return jobs.run(jobs.Job(recipe, manifest, samples_of(manifest, inputs), fold, 0))
 
 
 def table(folder):
@@ -47,11 +58,11 @@ def test_a_run_leaves_every_clip_predicted_once_a_seed(clips, tmp_path):
     np.testing.assert_array_equal(t.probabilities.argmax(1), t.prediction)
     saved = json.loads((tmp_path / "run/metrics.json").read_text())
     assert saved == json.loads(json.dumps(scores))
-    assert saved["peek"]["whole"]["accuracy"][0] >= saved["whole"]["accuracy"][0]
-    assert "leaky" in saved["peek"]["note"]
-    assert (tmp_path / "run/predictions-peek.csv").is_file()
+    assert saved["test_set_selection"]["whole"]["accuracy"][0] >= saved["whole"]["accuracy"][0]
+    assert "leaky" in saved["test_set_selection"]["note"]
+    assert (tmp_path / "run/predictions-test-set-selection.csv").is_file()
     page = (tmp_path / "run/report.md").read_text()
-    assert "| one | 24 |" in page and "| two | 24 |" in page and "Peeking" in page
+    assert "| one | 24 |" in page and "| two | 24 |" in page and "Test-set selection" in page
     assert (tmp_path / "run/confusion.png").stat().st_size > 5000
 
 
@@ -83,7 +94,7 @@ def test_a_folder_of_another_recipe_or_of_other_clips_is_refused(clips, tmp_path
         run(recipe(kind="kfold"), clips, tmp_path)
     manifest, inputs = clips
     fewer = manifest.where(lambda s: s.subject != "one:s1")
-    with pytest.raises(UserError, match="over 48 other clips"):
+    with pytest.raises(UserError, match="over 48 other samples"):
         run(recipe(), (fewer, inputs[:-6]), tmp_path)
 
 
@@ -93,13 +104,12 @@ def test_what_is_chosen_is_chosen_without_the_outer_fold(clips):
     made = recipe(TINY, training, kind="kfold", folds=3, search_folds=3)
     manifest, inputs = clips
     fold = folds.outer(manifest, made.protocol)[0]
-    job = runner.Job(made, manifest, inputs, fold, 0)
-    result = runner.learn(job)
+    result = fold_result(made, manifest, inputs, fold)
     assert result["chosen"] == {"training.rate": 0.01} and len(result["tried"]) == 2
     # the outer fold's clips as noise, its labels as anything: the choice does not see them
     noise = inputs.copy()
     noise[fold.test] = np.random.default_rng(0).integers(0, 256, noise[fold.test].shape)
-    other = runner.learn(runner.Job(made, manifest, noise, fold, 0))
+    other = fold_result(made, manifest, noise, fold)
     assert other["tried"] == result["tried"] and other["chosen"] == result["chosen"]
 
 
@@ -165,7 +175,7 @@ def test_frames_in_time_are_learnt_by_a_recurrent_network():
     made = made.changed({"augment.flip": False})
     right = []
     for fold in folds.outer(manifest, made.protocol):
-        result = runner.learn(runner.Job(made, manifest, inputs, fold, 0))
+        result = fold_result(made, manifest, inputs, fold)
         right += (np.array(result["prediction"]) == labels[fold.test]).tolist()
     assert np.mean(right) > 0.7  # a third is chance; half have the commonest class
 
@@ -190,29 +200,35 @@ def test_drawn_clips_of_people_left_out_are_recognised_well_above_chance(tmp_pat
         assert value > 0.7 and low > 0.5, scores["whole"]
 
 
-def test_the_final_model_learns_all_clips(tmp_path, monkeypatch):
-
+@pytest.mark.parametrize("model", [TINY, {"name": "svm", "size": 12}], ids=["flow", "svm"])
+def test_the_final_model_is_fitted_on_all_samples_in_the_run_of_the_folds(
+    model, tmp_path, monkeypatch
+):
     manifest, inputs = people(subjects=4)
-    monkeypatch.setattr(runner, "load_inputs", lambda *_, **__: inputs)
-    file = runner.final(recipe(TINY, {"ensemble_size": 2}), manifest, tmp_path / "run")
-    model = saving.load_model(file, manifest.classes)
-    p = model.predict(inputs.astype(np.float32), verbose=0)
+    monkeypatch.setattr(runner, "load_samples", lambda *_, **__: samples_of(manifest, inputs))
+    made = recipe(model, {"ensemble_size": 2} if model is TINY else {})
+    runner.run(made, manifest, tmp_path, jobs=1)
+    scores = (tmp_path / "metrics.json").read_text()
+    file = runner.fit_final(made, manifest, tmp_path)
+    assert file == tmp_path / "model.keras"
+    p = saving.load_model(file, manifest.classes).predict(inputs.astype("f"), verbose=0)
     np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
-    with pytest.raises(UserError, match="no final model of an SVM"):
-        runner.final(recipe(), manifest, tmp_path / "other")
+    _, kept = run_folder.load_run(tmp_path)
+    assert kept.counts("split") == {"train": len(manifest)}
+    runner.run(made, manifest, tmp_path, jobs=1)  # the folds are still this run's
+    assert (tmp_path / "metrics.json").read_text() == scores
 
 
 def test_the_final_model_chooses_as_a_fold_does(tmp_path, monkeypatch):
-
     manifest, inputs = people()
-    monkeypatch.setattr(runner, "load_inputs", lambda *_, **__: inputs)
+    monkeypatch.setattr(runner, "load_samples", lambda *_, **__: samples_of(manifest, inputs))
     model = {"name": "flow_kernel", "size": 12, "smooth": 0}
-    # with a reach like that, nothing is like anything
+    # with this reach, no sample resembles another one
     space = {"model.reach": [1e4, 0.5], "model.ridge": [0.1]}
     made = recipe(model, {"search_space": space}, search_folds=3)
-    file = runner.final(made, manifest, tmp_path)
-    chosen = recipes.load(tmp_path / "recipe.yaml")
-    assert chosen.model["reach"] == 0.5 and not chosen.training.search_space
+    file = runner.fit_final(made, manifest, tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["chosen"] == {"model.reach": 0.5, "model.ridge": 0.1}
     p = saving.load_model(file, manifest.classes).predict(inputs.astype(np.float32), verbose=0)
     assert (p.argmax(1) == manifest.labels()).mean() > 0.9
 

@@ -1,3 +1,4 @@
+import dataclasses
 import runpy
 import sys
 import time

@@ -10,6 +10,7 @@ import pytest
 from keras_mer import synthetic
 from keras_mer.data import flow_dataset, sources
 from keras_mer.errors import UserError
+from keras_mer.kinds import Preprocessing
 from tests.conftest import REPOSITORY
 
 LOOK = {"count": 4, "subjects": 2, "size": 96, "rest": 2, "duration": (0.08, 0.12)}
@@ -71,9 +72,12 @@ def test_the_script(drawn, tmp_path):
 
     out = tmp_path / "flow"
     done = run(
-        "--out", str(out), "--vocabulary", "megc3", "--face-side", "64", "--method", "dis-fast"
-    )
+        "--out", str(out), "--vocabulary", "megc3", "--face-side", "64", "--face-margin", "0.2",
+        "--method", "dis-fast",
+    )  # fmt: skip
     assert done.returncode == 0 and "wrote 4 flow images" in done.stdout, done.stderr
+    made = Preprocessing.read(out)
+    assert (made.flow, made.side, made.margin, made.detector) == ("dis-fast", 64, 0.2, "haar")
     assert sources.load("flow-images", out).classes == ("negative", "positive", "surprise")
     shot = tmp_path / "motion.png"
     done = run("--picture", truth[0].path, "--out", str(shot))

@@ -16,6 +16,7 @@ from keras_mer.evaluation import report
 from keras_mer.export import export_run
 from keras_mer.face import motion
 from keras_mer.face.detect import HaarDetector
+from keras_mer.kinds import Preprocessing
 from keras_mer.models import saving
 from keras_mer.runtime import Recogniser, card
 from keras_mer.runtime.io.clip_reader import open_film
@@ -56,6 +57,8 @@ def test_a_clip_model_goes_from_loso_to_a_prediction(smic, tmp_path, monkeypatch
     written = export_run.publish("runs/small", variants=("float32",))
     read = card.read("saved_models/small")
     assert (read.task, read.input_shape, read.face_margin) == ("clip", (5, 24, 24, 1), 0.15)
+    made_by = read.preprocessing
+    assert (made_by.side, made_by.register, made_by.origin) == (24, True, "recorded")
     assert written["parity"] == {"split": "train", "samples": 6} | {
         "keras_accuracy": written["parity"]["keras_accuracy"]
     }
@@ -77,7 +80,8 @@ def test_a_clip_model_goes_from_loso_to_a_prediction(smic, tmp_path, monkeypatch
 def test_a_flow_model_is_shown_the_flow_images_that_flow_py_writes(smic):
     manifest = loaded(bilstm(smic))
     seen = []
-    fake = SimpleNamespace(task="flow", face_side=128, face_margin=0.15, flow="dis", height=28)
+    made = Preprocessing("dis", 128, 0.15, True, "removed")
+    fake = SimpleNamespace(task="flow", name="fake", height=28, preprocessing=made)
     reader = Moments(SimpleNamespace(card=fake, detector=HaarDetector(), predict_flow=seen.append))
     for sample in manifest.samples[:3]:
         clip = open_film(manifest.root / sample.path)
@@ -92,6 +96,8 @@ def test_a_committee_of_flow_models_is_published_with_its_score(tmp_path, monkey
     made = recipe(TINY, {"epochs": 2, "ensemble_size": 2})
     manifest = loaded(made)
     runner.final(made, manifest, "runs/people")
+    record = Preprocessing("dis", 96, 0.3, True, "kept", "haar")
+    record.write("runs/people")
     scores = {"whole": {"clips": 36, "macro_f1": [0.5, 0.4, 0.6], "uar": [0.5, 0.4, 0.6]}}
     folds = tmp_path / "runs/people-loso"
     (folds / "folds").mkdir(parents=True)
@@ -101,7 +107,8 @@ def test_a_committee_of_flow_models_is_published_with_its_score(tmp_path, monkey
     assert written["scores"] == {"people-loso": scores["whole"]}
     read = card.read("saved_models/people")
     assert (read.task, read.input_shape) == ("flow", (12, 12, 3))
-    assert (read.flow, read.face_side, read.face_margin) == ("dis", 128, 0.15)
+    assert read.preprocessing == record and read.face_margin == 0.3
+    assert (written["input"]["flow"], written["input"]["face_side"]) == ("dis", 96)
     recogniser = Recogniser.load("saved_models/people")
     said = recogniser.predict_flow(np.full((12, 12, 3), 128, np.uint8))
     assert sum(said.probabilities.values()) == pytest.approx(1, abs=0.02)

@@ -42,7 +42,7 @@ def bump(x, y, u, v, sigma=0.09):
     return np.dstack([u * weight, v * weight]).astype(np.float32)
 
 
-@pytest.mark.parametrize("method", motion.METHODS)
+@pytest.mark.parametrize("method", motion.FLOW_METHODS)
 @pytest.mark.parametrize(
     "field",
     [
@@ -93,11 +93,11 @@ def drawn_motion(who, expression, size=128, margin=0.15):
 
 
 def test_dis_errs_less_than_farneback_on_drawn_faces():
-    errors = {method: [] for method in motion.METHODS}
+    errors = {method: [] for method in motion.FLOW_METHODS}
     for number, expression in product((1, 2, 4), ("happy", "surprise", "disgust")):
         who = synthetic.make_identity(0, number)
         first, second, at, truth = drawn_motion(who, expression)
-        for method in motion.METHODS:
+        for method in motion.FLOW_METHODS:
             field = motion.flow(first, second, method)
             found = cv2.remap(field, at[None] - 0.5, None, cv2.INTER_LINEAR)[0]
             size = np.hypot(*truth.T).mean()

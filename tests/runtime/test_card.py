@@ -21,7 +21,7 @@ def test_a_card_is_read(tiny_model, tiny_models):
     assert card.file("float16").name == "model-float16.tflite"
     assert read(tiny_models / "clip").input_shape == (4, 48, 48, 3)
     flow = read(tiny_models / "flow")
-    assert flow.input_shape == (48, 48, 3) and (flow.flow, flow.face_side) == ("dis", 96)
+    assert flow.input_shape == (48, 48, 3) and flow.preprocessing.side == 96
 
 
 def test_a_missing_card_says_what_to_name(tmp_path):
@@ -49,7 +49,7 @@ def test_variants_that_are_not_there(model_copy):
         (lambda c: c["input"].update(height="tall"), "invalid literal"),
         (lambda c: c["input"].update(range=[255, 0]), r"range \[255.0, 0.0\]"),
         (lambda c: c.update(task="clip"), "task 'clip' with 0 frames"),
-        (lambda c: c.update(task="flow"), "task 'flow' with colour 'grey', flow ''"),
+        (lambda c: c.update(task="flow"), "task 'flow' with flow '' and a face_side of 0"),
         (lambda c: c.update(variants=None), "unusable card"),
         (
             lambda c: c.update(classes=["sad", "happy", "neutral"]),

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE
 from keras_mer.runtime import Recogniser
+from keras_mer.runtime import pipeline as pipelines
 from keras_mer.runtime.io.frame_reader import Grabber
 from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.pipeline import Pipeline
@@ -92,6 +95,29 @@ def test_a_clip_model_reads_a_faces_last_frames(tiny_models):
         faces = pipeline.process(scene((160, 120, 110, light)), number / 25)
         labels += [face.label for face in faces]
     assert labels[0] == "sad" and labels[-1] == "happy"
+
+
+def test_a_live_clip_is_prepared_as_the_card_says(tiny_models, monkeypatch):
+    recogniser = Recogniser.load(tiny_models / "clip", variant="float32", max_side=VIDEO_SIDE)
+    made = replace(recogniser.card.preprocessing, margin=0.3, register=False)
+    other = Recogniser(
+        replace(recogniser.card, preprocessing=made), recogniser.model, recogniser.detector
+    )
+    seen = []
+
+    def prepare(images, side, margin, **options):
+        seen.append((len(images), side, margin, options["register"]))
+        return real(images, side, margin, **options)
+
+    real = pipelines.prepare
+    monkeypatch.setattr(pipelines, "prepare", prepare)
+    pipeline = Pipeline(other)
+    for number in range(12):
+        pipeline.process(scene((160, 120, 110, 250)), number / 25)
+    assert seen[0] == (1, 48, 0.3, False) and seen[-1] == (4, 48, 0.3, False)
+    unknown = replace(recogniser.card, preprocessing=None)
+    with pytest.raises(UserError, match="tiny-clip cannot run on video: how the clips it learned"):
+        Pipeline(Recogniser(unknown, recogniser.model, recogniser.detector))
 
 
 def test_nothing_is_kept_for_faces_that_are_gone(recogniser):

@@ -116,7 +116,7 @@ def test_a_class_too_many_is_refused(model_copy):
     (model_copy / "card.json").write_text(json.dumps(card))
     (model_copy / "labels.txt").write_text("\n".join(card["classes"]))
     with pytest.raises(
-        UserError, match=r"gives \(3,\) numbers, the card beside it names 4 classes"
+        UserError, match=r"its output is \(3,\), the card beside it names 4 classes"
     ):
         Recogniser.load(model_copy)
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from types import SimpleNamespace
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 
 from keras_mer import synthetic
 from keras_mer.errors import UserError
+from keras_mer.kinds import Preprocessing
 from keras_mer.runtime import Recogniser, timeline
 from keras_mer.runtime.io import clip_reader
 from keras_mer.runtime.pipeline import Pipeline
@@ -44,7 +46,11 @@ def recordings(drawn, tmp_path_factory):
     return folder
 
 
-def reader(seen=None, task="flow", **options):
+FLOW = Preprocessing("dis", 96, 0.15, True, "removed", "haar")
+CLIP = Preprocessing("", 28, 0.15, True, detector="haar")
+
+
+def reader(seen=None, task="flow", made=None, **options):
     """A reader whose model calls everything happy, and keeps what it was shown in `seen`."""
     from keras_mer.face.detect import HaarDetector
 
@@ -52,9 +58,8 @@ def reader(seen=None, task="flow", **options):
         (seen if seen is not None else []).append(np.asarray(image))
         return Expression("happy", 1.0, {"happy": 1.0})
 
-    card = SimpleNamespace(
-        task=task, name="said", face_side=96, face_margin=0.15, flow="dis", height=28, frames=5
-    )
+    made = made or (CLIP if task == "clip" else FLOW)
+    card = SimpleNamespace(task=task, name="said", height=28, frames=5, preprocessing=made)
     return Moments(
         SimpleNamespace(card=card, detector=HaarDetector(), predict_flow=look, predict_clip=look),
         **options,
@@ -175,6 +180,24 @@ def test_timeline_marks_and_lists_them(script, tiny_models, recordings, drawn, t
     assert cv2.imread(str(tmp_path / "a-timeline.png")).shape == (344, 1400, 3)
     (row,) = csv.DictReader((tmp_path / "a-timeline.csv").open())
     assert float(row["onset"]) < float(row["apex"]) < float(row["offset"])
+
+
+@pytest.mark.parametrize("name", ["predict.py", "timeline.py"])
+def test_a_stated_preprocessing_warns_once_and_an_unknown_one_is_refused(
+    script, tiny_models, recordings, tmp_path, name
+):
+    folder = shutil.copytree(tiny_models / "flow", tmp_path / "mine")
+    card = json.loads((folder / "card.json").read_text())
+    card["input"]["preprocessing"] |= {"origin": "stated", "basis": "a paper"}
+    (folder / "card.json").write_text(json.dumps(card))
+    done = script(name, recordings / "a.avi", "--model", folder)
+    line = "tiny-flow: its preprocessing is stated, not recorded (a paper)"
+    assert done.returncode == 0 and done.stderr.count(line) == 1, done.stderr
+    card["input"]["preprocessing"] = None
+    (folder / "card.json").write_text(json.dumps(card))
+    done = script(name, recordings / "a.avi", "--model", folder)
+    assert done.returncode == 2 and "cannot run on video" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_video_needs_a_model_of_clips_or_the_timeline(script, tiny_model, recordings):

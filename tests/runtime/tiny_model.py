@@ -13,6 +13,7 @@ from pathlib import Path
 
 CLASSES = ("sad", "neutral", "happy")
 SIDE = 48
+MADE = {"flow": "", "register": True, "detector": "haar", "origin": "recorded"}
 
 
 def weights(size):
@@ -75,9 +76,11 @@ def publish(folder, shape, task):
     size = {"height": SIDE, "width": SIDE, "channels": shape[-1], "range": [0, 255]}
     size |= {"colour": "grey" if shape[-1] == 1 else "rgb", "face_margin": 0.0}
     if task == "clip":
-        size["frames"] = shape[0]
+        size |= {"frames": shape[0], "preprocessing": MADE | {"side": SIDE, "margin": 0.0}}
     if task == "flow":
         size |= {"colour": "flow", "flow": "dis", "face_side": 96, "face_margin": 0.15}
+        flow = {"flow": "dis", "head_motion": "removed", "side": 96, "margin": 0.15}
+        size["preprocessing"] = MADE | flow
     card = {"name": f"tiny-{task}", "format": 1, "task": task, "classes": CLASSES, "input": size}
     card |= {"variants": variants, "default_variant": "int8"}
     (folder / "card.json").write_text(json.dumps(card))

@@ -1,8 +1,10 @@
 """Precomputed flow images: a folder with ``samples.csv`` (file, dataset, subject, clip, label).
 
 Each image is one clip: red is the horizontal flow from onset to apex, green the vertical flow,
-blue the optical strain, each min-max stretched. The features that STSTNet's authors published for
-MEGC 2019 come like this, and `scripts/flow.py` makes the like of them from any dataset of clips.
+blue the optical strain, each scaled from its minimum to its maximum. STSTNet's authors published
+their MEGC 2019 features in this form; `scripts/flow.py` computes such a folder from any dataset of
+clips, with ``preprocessing.json`` beside the table. For a folder without that record a recipe may
+state it as ``data.preprocessing`` (`keras_mer.data.preprocessing`).
 """
 
 import re
