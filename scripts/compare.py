@@ -85,7 +85,8 @@ def tflite(runs: list[Path], rounds: int = 5) -> list[dict]:
 
 def lite_file(run: Path, variant: str) -> Path:
     """The run's TFLite file: what `make export` left in the run, or converted here once."""
-    from keras_mer.data import loading
+    from keras_mer import models
+    from keras_mer.data import inputs
     from keras_mer.export import tflite as tflite_export
     from keras_mer.files import replacing
 
@@ -96,11 +97,12 @@ def lite_file(run: Path, variant: str) -> Path:
             return file
     print(f"{run}: converting to {variant} ...")
     keras_model = saving.load_model(run)
-    _, manifest = run_folder.load_run(run)
+    recipe, manifest = run_folder.load_run(run)
+    kind = models.kind(recipe.model.get("name", models.DEFAULT))
     part = manifest.part("train")
     # Every hundredth face or so: ranges for int8 need no more, and reading all would take longer.
     part = part.replace(part.samples[:: max(1, len(part) // 100)])
-    images = loading.load_images(part, *keras_model.input_shape[1:])
+    images = inputs.load(part, kind, keras_model.input_shape[1:])
     with replacing(own) as temporary:
         temporary.write_bytes(tflite_export.convert(keras_model, variant, images))
     return own

@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="default: the run's evaluation-SPLIT folder")
     args = parser.parse_args()
 
+    from keras_mer import models
     from keras_mer.data.manifest import Manifest
     from keras_mer.evaluation import evaluate
     from keras_mer.labels import check_same_classes
@@ -37,7 +38,8 @@ def main() -> None:
         check_same_classes(own.classes, manifest.classes, where=str(args.manifest))
     split = args.split or ("test" if manifest.counts("split")["test"] else "validation")
     model = saving.load_model(args.run, manifest.classes)
-    found = evaluate.evaluate(model, manifest, split, flip=args.flip, cache="data/cache")
+    kind = models.kind(recipe.model.get("name", models.DEFAULT))
+    found = evaluate.evaluate(model, manifest, split, kind=kind, flip=args.flip, cache="data/cache")
     page = evaluate.write(
         found, args.out or args.run / f"evaluation-{split}", f"{recipe.name} on {split}"
     )

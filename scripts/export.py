@@ -26,7 +26,7 @@ def main() -> None:
     from keras_mer.evaluation import report
     from keras_mer.export import export_run, tflite
 
-    card = export_run.publish(
+    card = export_run.export_run(
         args.run,
         args.out,
         variants=tuple(args.variants or tflite.VARIANTS),

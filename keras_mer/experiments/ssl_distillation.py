@@ -150,7 +150,7 @@ def _export(recipe: Recipe, folder: Path, kind: str, out) -> dict:
     ):
         return stages.card_of(target)
     # What is only compared is exported whatever it loses.
-    return export_run.publish(
+    return export_run.export_run(
         run, target, variants=tuple(variants), allow_loss=kind != "student-distilled"
     )
 

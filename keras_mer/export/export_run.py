@@ -16,7 +16,7 @@ from keras_mer.progress import track
 from keras_mer.training import run_folder
 
 
-def publish(
+def export_run(
     run: str | Path,
     out: str | Path | None = None,
     *,

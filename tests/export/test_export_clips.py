@@ -53,8 +53,8 @@ def loaded(made):
 def test_a_clip_model_goes_from_loso_to_a_prediction(smic, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = bilstm(smic)
-    runner.final(made, loaded(made), "runs/small")
-    written = export_run.publish("runs/small", variants=("float32",))
+    runner.fit_final(made, loaded(made), "runs/small")
+    written = export_run.export_run("runs/small", variants=("float32",))
     read = card.read("saved_models/small")
     assert (read.task, read.input_shape, read.face_margin) == ("clip", (5, 24, 24, 1), 0.15)
     made_by = read.preprocessing
@@ -66,7 +66,7 @@ def test_a_clip_model_goes_from_loso_to_a_prediction(smic, tmp_path, monkeypatch
     assert written["variants"]["float32"]["max_difference"] < 1e-5
     # the runtime says of a clip what Keras says of the input that training read
     manifest = loaded(made)
-    inputs = runner.load_inputs(made, manifest).astype(np.float32)
+    inputs = runner.load_samples(made, manifest).inputs.astype(np.float32)
     model = saving.load_model("runs/small", manifest.classes)
     expected = model.predict(inputs, verbose=0)
     reader = Moments(Recogniser.load("saved_models/small", variant="float32"))
@@ -90,21 +90,21 @@ def test_a_flow_model_is_shown_the_flow_images_that_flow_py_writes(smic):
         np.testing.assert_array_equal(seen.pop(), motion.image(moved.flow, moved.strain))
 
 
-def test_a_committee_of_flow_models_is_published_with_its_score(tmp_path, monkeypatch):
+def test_an_ensemble_of_flow_models_is_exported_with_its_score(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "people", subjects=6)
     made = recipe(TINY, {"epochs": 2, "ensemble_size": 2})
     manifest = loaded(made)
-    runner.final(made, manifest, "runs/people")
+    runner.run(made, manifest, "runs/people", jobs=1)
+    with pytest.raises(UserError, match="holds the scores of folds, no model; make loso RECIPE=pe"):
+        export_run.export_run("runs/people")
+    runner.fit_final(made, manifest, "runs/people")
     record = Preprocessing("dis", 96, 0.3, True, "kept", "haar")
     record.write("runs/people")
-    scores = {"whole": {"clips": 36, "macro_f1": [0.5, 0.4, 0.6], "uar": [0.5, 0.4, 0.6]}}
-    folds = tmp_path / "runs/people-loso"
-    (folds / "folds").mkdir(parents=True)
-    (folds / "metrics.json").write_text(json.dumps(scores))
-    written = export_run.publish("runs/people", variants=("float16", "int8"), allow_loss=True)
+    written = export_run.export_run("runs/people", variants=("float16", "int8"), allow_loss=True)
     assert written["default_variant"] == "float16"  # what int8 costs cannot be seen on these clips
-    assert written["scores"] == {"people-loso": scores["whole"]}
+    whole = json.loads((tmp_path / "runs/people/metrics.json").read_text())["whole"]
+    assert written["scores"] == {"loso": {k: whole[k] for k in ("clips", "macro_f1", "uar")}}
     read = card.read("saved_models/people")
     assert (read.task, read.input_shape) == ("flow", (12, 12, 3))
     assert read.preprocessing == record and read.face_margin == 0.3
@@ -112,7 +112,3 @@ def test_a_committee_of_flow_models_is_published_with_its_score(tmp_path, monkey
     recogniser = Recogniser.load("saved_models/people")
     said = recogniser.predict_flow(np.full((12, 12, 3), 128, np.uint8))
     assert sum(said.probabilities.values()) == pytest.approx(1, abs=0.02)
-    made.write(folds / "recipe.yaml")
-    manifest.write(folds / "manifest.csv")
-    with pytest.raises(UserError, match="holds the scores of folds, no model: make loso RECIPE=pe"):
-        export_run.publish(folds)
