@@ -197,15 +197,13 @@ def compare(a: Predictions, b: Predictions, *, repeats: int = 10_000) -> dict:
         UserError: if the two are not of the same clips with the same true classes.
     """
     first, second = (
-        sorted({(d, s, c, t.classes[k]) for d, s, c, k in rows})
-        for t, rows in (
-            (t, zip(t.dataset, t.subject, t.clip, t.truth, strict=True)) for t in (a, b)
-        )
+        set(zip(t.dataset, t.subject, t.clip, np.array(t.classes)[t.truth], strict=True))
+        for t in (a, b)
     )
     if first != second:
         raise UserError(
             f"the two tables are not of the same clips: {len(first):,} and {len(second):,}, "
-            f"{len(set(first) & set(second)):,} in common"
+            f"{len(first & second):,} in common"
         )
     found: dict = {"clips": len(first), "subjects": len(np.unique(a.subject))}
     difference = _estimate(a, repeats) - _estimate(b, repeats)
