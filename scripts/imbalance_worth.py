@@ -21,14 +21,14 @@ def main() -> None:
     args = parser.parse_args()
 
     from keras_mer.data import build
-    from keras_mer.data.split import thin
+    from keras_mer.data.split import subsample
     from keras_mer.experiments import variants
 
     recipe = options.recipe(args)
     whole = subsets.hold_out(build.manifest_for(recipe), args.hold_out)
     found = variants.learn(
         {answer: recipe.changed({"training.imbalance": answer}) for answer in ANSWERS},
-        lambda seed: thin(whole, args.share, seed) if args.share < 1 else whole,
+        lambda seed: subsample(whole, args.share, seed) if args.share < 1 else whole,
         args.out,
         seeds=args.seeds,
         cache="data/cache",

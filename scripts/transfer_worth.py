@@ -52,7 +52,7 @@ def main() -> None:
 
     from keras_mer.config import recipe as recipes
     from keras_mer.data import build
-    from keras_mer.data.split import thin
+    from keras_mer.data.split import subsample
     from keras_mer.experiments import stages, variants
     from keras_mer.training import distillation
 
@@ -83,7 +83,7 @@ def main() -> None:
             )
             for way, changes in WAYS.items()
         },
-        lambda seed: thin(whole, args.share, seed),
+        lambda seed: subsample(whole, args.share, seed),
         args.out,
         seeds=args.seeds,
         cache="data/cache",

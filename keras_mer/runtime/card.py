@@ -25,7 +25,7 @@ class Card:
             ``"flow"`` for models that read how a face moved from onset to apex.
         classes: class names in the order of the model's outputs.
         height, width, channels: size of one input image in pixels; 3 channels are RGB, or of a
-            flow model u, v and strain (`keras_mer.face.motion.image`).
+            flow model u, v and strain (`keras_mer.face.motion.flow_image`).
         frames: frames of one clip; 0 for other models.
         range: the values that black and white have in the input, (0, 255) for raw pixels.
         face_margin: share of the detector's box that is added on each side before the crop.

@@ -173,7 +173,7 @@ class Recogniser:
         return self.expression(self.model.predict([clip])[0])
 
     def predict_flow(self, image: np.ndarray) -> Expression:
-        """The expression of a flow image as `keras_mer.face.motion.image` makes it: uint8 RGB.
+        """The expression of a flow image as `keras_mer.face.motion.flow_image` makes it: uint8 RGB.
 
         Raises:
             UserError: when the model reads something else.
@@ -216,8 +216,8 @@ class Recogniser:
             return
         ways = {
             "image": "single images: use predict or predict_faces",
-            "clip": f"clips of {self.card.frames} frames: use predict_clip, or Moments for a video",
-            "flow": "flow from onset to apex: use Moments for a video or a clip",
+            "clip": f"clips of {self.card.frames} frames: use predict_clip, or Spotter for a video",
+            "flow": "flow from onset to apex: use Spotter for a video or a clip",
         }
         raise UserError(f"{self.card.name} reads {ways[self.card.task]}")
 

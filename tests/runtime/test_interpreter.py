@@ -114,7 +114,8 @@ def test_nothing_of_the_training_stack_is_imported(tiny_model):
     heavy = ("tensorflow", "keras", "matplotlib", "sklearn", "rich", "yaml", "pandas")
     code = (
         "import sys, numpy as np\n"
-        "from keras_mer.runtime import Recogniser, live, timeline\n"
+        "from keras_mer.runtime import Recogniser, timeline\n"
+        "from keras_mer.runtime.ui import live\n"
         f"Recogniser.load({str(tiny_model)!r}).predict(np.zeros((64, 64, 3), np.uint8))\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
