@@ -1,4 +1,4 @@
-"""How a script runs: errors of use become one line and an exit status."""
+"""Entry point of the scripts: user errors become one line and an exit status."""
 
 import os
 import sys
@@ -14,16 +14,16 @@ def run_script(main: Callable[[], int | None]) -> None:
     try:
         sys.exit(main() or 0)
     except UserError as error:
-        sys.exit(_say(str(error), 2))
+        sys.exit(_report(str(error), 2))
     except OSError as error:
         if error.errno is None:
             raise
         where = f": {error.filename}" if error.filename else ""
-        sys.exit(_say(f"{os.strerror(error.errno)}{where}", 2))
+        sys.exit(_report(f"{os.strerror(error.errno)}{where}", 2))
     except KeyboardInterrupt:
-        sys.exit(_say("interrupted", 130))
+        sys.exit(_report("interrupted", 130))
 
 
-def _say(message: str, status: int) -> int:
+def _report(message: str, status: int) -> int:
     print(f"error: {message}", file=sys.stderr)
     return status

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name, then renamed."""
+"""Atomic writing of files and folders: written under a temporary name, then renamed."""
 
 import contextlib
 import json
@@ -14,10 +14,10 @@ from keras_mer.errors import UserError
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary path beside `path`, with its suffix, that becomes `path` on a clean exit.
+    """Context manager: a temporary path with the same name that replaces `path` on success.
 
-    The body writes a file or makes a folder there. On an exception, a full disk included, the
-    temporary is removed and what stood at `path` stays as it was.
+    The body writes a file or makes a folder there. On an exception, such as a full disk, the
+    temporary is removed and `path` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,20 +33,20 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write UTF-8 text to `path`, whole or not at all."""
+    """Write UTF-8 text to `path` atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Write `value` as indented JSON to `path`, whole or not at all."""
+    """Write `value` as indented JSON to `path` atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def require_space(folder: str | os.PathLike, size: int) -> None:
-    """Raise a `UserError` unless `size` bytes are free where `folder` is.
+    """Raise a `UserError` unless `size` bytes are free on the disk of `folder`.
 
-    For writers that fail halfway in ways of their own when the disk is full, such as HDF5.
+    For writers without a clear error for a full disk, such as HDF5.
     """
     free = shutil.disk_usage(folder).free
     if free < size:

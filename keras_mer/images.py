@@ -1,4 +1,4 @@
-"""Image files to uint8 arrays and back, with OpenCV."""
+"""Reading, writing and converting images as uint8 arrays with OpenCV."""
 
 import os
 import re
@@ -17,12 +17,12 @@ VIDEOS = {".avi", ".mp4", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".webm", ".wm
 
 _NUMBER = re.compile(r"^(.*?)(\d+)$")
 
-# A decoder fills what a truncated file lacks with grey; the end marker tells.
+# Decoders fill the missing part of a truncated file with gray; the end marker reveals it.
 _END_MARKERS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
 
 
 def find(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """The files named, and the images in the folders named, each once.
+    """The files among the paths and the images in the folders among them, without repetition.
 
     Raises:
         UserError: when there is none.
@@ -46,8 +46,8 @@ def find(paths: Iterable[str | os.PathLike]) -> list[Path]:
 def frame_files(folder: Path) -> dict[int, Path]:
     """Number -> image file, in the order of the numbers (``img9.jpg`` before ``img10.jpg``).
 
-    The number is what the file's name ends with. Where a folder holds two series (``img46.jpg``
-    and ``reg_img46.jpg``), it is the longer one.
+    The number is at the end of the file's name. If a folder contains two series (``img46.jpg`` and
+    ``reg_img46.jpg``), the longer one is returned.
     """
     series: dict[str, dict[int, Path]] = defaultdict(dict)
     for file in folder.iterdir():
@@ -59,14 +59,14 @@ def frame_files(folder: Path) -> dict[int, Path]:
 
 
 def is_video(path: Path) -> bool:
-    """Whether the file's name ends like a video's."""
+    """Whether the file has the suffix of a video."""
     return path.suffix.lower() in VIDEOS
 
 
 def decode(data: bytes, name: str = "image") -> np.ndarray:
     """Decode an image file's bytes to uint8, shape (height, width) or (height, width, 3) BGR.
 
-    16-bit images are scaled to 8 bits, alpha is laid over white, EXIF rotation is applied.
+    16-bit images are scaled to 8 bits, alpha is blended with white, EXIF rotation is applied.
 
     Raises:
         UserError: naming `name`, for an empty, truncated or non-image file.
@@ -78,7 +78,7 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
         raise UserError(f"{name}: truncated image (no end marker after {len(data)} bytes)")
     buffer = np.frombuffer(data, np.uint8)
     try:
-        # only UNCHANGED keeps alpha, only the others heed EXIF; a JPEG has no alpha
+        # only UNCHANGED keeps alpha, only other modes apply EXIF; a JPEG has no alpha
         jpeg = data[:2] == b"\xff\xd8"
         image = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR if jpeg else cv2.IMREAD_UNCHANGED)
         if not jpeg and image is not None and image.ndim == 3 and image.shape[2] == 3:
@@ -91,7 +91,7 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Scale any image array OpenCV decodes to uint8, without its alpha channel."""
+    """Convert any image array that OpenCV decodes to uint8, without an alpha channel."""
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     elif image.dtype != np.uint8:
@@ -119,7 +119,7 @@ def read(path: str | os.PathLike) -> np.ndarray:
 
 
 def write(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Write a uint8 grey or BGR image, whole or not at all; the suffix chooses the format.
+    """Write a uint8 gray or BGR image atomically; the suffix selects the format.
 
     Raises:
         UserError: for a suffix OpenCV cannot write.
@@ -133,19 +133,19 @@ def write(path: str | os.PathLike, image: np.ndarray) -> None:
 
 
 def convert(image: np.ndarray, channels: int) -> np.ndarray:
-    """Grey (height, width, 1) or BGR (height, width, 3) from a uint8 image of either kind.
+    """Convert a uint8 image to gray (height, width, 1) or BGR (height, width, 3).
 
-    Three equal channels come from a grey image; a colour image becomes grey by OpenCV's weights.
+    A gray image gives three equal channels; a color image is converted with OpenCV's weights.
     """
-    colour = image.ndim == 3 and image.shape[2] == 3
+    color = image.ndim == 3 and image.shape[2] == 3
     if channels == 1:
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if colour else image
-        return grey.reshape(*grey.shape[:2], 1)
-    return image if colour else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+        gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if color else image
+        return gray.reshape(*gray.shape[:2], 1)
+    return image if color else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize a (h, w, c) uint8 image: by area when shrinking, bilinearly when growing."""
+    """Resize a (h, w, c) uint8 image: area averaging to shrink, bilinear to enlarge."""
     if image.shape[:2] == (height, width):
         return image
     shrink = image.shape[0] >= height and image.shape[1] >= width

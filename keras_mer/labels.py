@@ -1,7 +1,7 @@
-"""The vocabulary: canonical class names, each dataset's own names and order, and the merges.
+"""Labels: canonical class names, the names and codes of each dataset, vocabularies and merges.
 
-Classes are matched by name, never by position: in FER2013's csv 4 is sad, in its folders sorted
-by name the fifth is neutral.
+Classes are matched by name, never by index: in FER2013's csv 4 is sad, in its folders sorted by
+name the fifth is neutral.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,14 +10,14 @@ from keras_mer.errors import UserError, nearest
 
 #: Integer codes of fer2013.csv, 0 to 6.
 FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-#: Vote columns of FER+ (fer2013new.csv); `unknown` and `not-a-face` are no expressions.
+#: Vote columns of FER+ (fer2013new.csv); `unknown` and `not-a-face` are not classes.
 FERPLUS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
 #: Integer codes of CK+'s `*_emotion.txt`, 0 to 7.
 CKPLUS = ("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise")
 #: Integer codes of ckextended.csv, 0 to 7.
 CKEXTENDED = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt")
 
-#: Named sets of classes, in the order in which a model's outputs stand.
+#: Named sets of classes, in the order of a model's outputs.
 VOCABULARIES: dict[str, tuple[str, ...]] = {
     "fer7": FER2013,
     "fer8": (*FER2013, "contempt"),
@@ -35,10 +35,10 @@ _MEGC3 = {
     "surprise": "surprise",
     **dict.fromkeys(("repression", "angry", "contempt", "disgust", "fear", "sad"), "negative"),
 }
-#: Vocabularies whose classes unite a dataset's own: canonical name -> class of the vocabulary, by
-#: dataset, ``""`` for any other. What has no class here is left out.
-#: MEGC 2019 (See et al., FG 2019) leaves CASME II's 2 clips of fear and 7 of sadness out, though
-#: its list of classes would call them negative; SAMM's are in.
+#: Merged vocabularies: vocabulary -> dataset (``""`` for any other) -> canonical name -> class of
+#: the vocabulary. Classes without an entry are dropped.
+#: MEGC 2019 (See et al., FG 2019) excludes CASME II's 2 clips of fear and 7 of sadness, although
+#: its list of classes would make them negative; SAMM's are included.
 MERGES: dict[str, dict[str, dict[str, str]]] = {
     "megc3": {
         "": _MEGC3,
@@ -76,10 +76,10 @@ _ALIASES = {
 
 
 def canonical(name: str) -> str:
-    """The canonical class name of a dataset's own word, e.g. ``"Happiness"`` -> ``"happy"``.
+    """The canonical name of a class, e.g. ``"Happiness"`` -> ``"happy"``.
 
     Raises:
-        UserError: for a word that names no class.
+        UserError: for an unknown name.
     """
     word = name.strip().lower()
     if word not in _ALIASES:
@@ -91,7 +91,7 @@ def canonical(name: str) -> str:
 
 
 def is_emotion(name: str) -> bool:
-    """Whether `canonical` knows the word."""
+    """Whether `canonical` knows the name."""
     return name.strip().lower() in _ALIASES
 
 
@@ -110,18 +110,18 @@ def vocabulary(spec: str | Iterable[str]) -> tuple[str, ...]:
         return VOCABULARIES[spec]
     classes = tuple(canonical(name) for name in spec)
     if len(set(classes)) != len(classes):
-        raise UserError(f"a class stands twice in {', '.join(classes)}")
+        raise UserError(f"duplicate class in {', '.join(classes)}")
     return classes
 
 
 def merged(name: str, classes: Iterable[str], source: str = "") -> str:
-    """The class of a vocabulary that a dataset's own canonical class counts as, or ``""``.
+    """Map a canonical class to the class of a vocabulary, ``""`` when it has none.
 
     Args:
         name: canonical name, ``"disgust"``.
-        classes: the vocabulary's. A name among them stays what it is; for MEGC's three, `MERGES`
-            says what becomes of the others (``"negative"``).
-        source: the dataset, whose own table in `MERGES` counts, where it has one.
+        classes: of the vocabulary. A name among them is kept; for the merged vocabularies, `MERGES`
+            maps the others (to ``"negative"``, for example).
+        source: the dataset, for its own table in `MERGES`.
     """
     classes = set(classes)
     if name in classes:

@@ -1,4 +1,4 @@
-"""Progress of long steps: a bar with an estimate on a terminal, a line at the end elsewhere."""
+"""Progress bars with an estimate of the remaining time."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -18,7 +18,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def bar() -> Progress:
-    """A rich progress bar: description, share, count, time spent and time left."""
+    """A rich progress bar: description, bar, count, elapsed and remaining time."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -31,13 +31,13 @@ def bar() -> Progress:
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items` under a progress bar; `total` where they have no length."""
+    """Yield `items` with a progress bar; `total` is needed when they have no length."""
     with bar() as progress:
         yield from progress.track(items, total=total, description=description)
 
 
 class Callback:
-    """A `callback(done, total)` that moves a bar: for functions that report their own progress."""
+    """Progress bar as a `callback(done, total)`, for functions that report their progress."""
 
     def __init__(self, description: str):
         self._description = description

@@ -1,4 +1,4 @@
-"""Leave out of a script's stderr what TensorFlow's C++ prints there and no setting silences."""
+"""Filter of stderr for TensorFlow's C++ log lines that no setting suppresses."""
 
 import atexit
 import os
@@ -11,9 +11,9 @@ _NOISE = re.compile(
 
 
 def filter_stderr() -> None:
-    """From now on drop such lines; every other line passes, whoever in this process prints it.
+    """Drop TensorFlow's log lines from this process's stderr; all other lines pass.
 
-    Does nothing where the user has set TF_CPP_MIN_LOG_LEVEL: who sets it wants to read the log.
+    Does nothing when the user has set TF_CPP_MIN_LOG_LEVEL to read the log.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return
@@ -23,22 +23,22 @@ def filter_stderr() -> None:
     os.dup2(write, 2)
     os.close(write)
 
-    def pass_on() -> None:
+    def forward() -> None:
         with os.fdopen(read, "rb") as lines:
             for line in lines:
                 if not _NOISE.match(line):
                     os.write(stderr, line)
 
-    thread = threading.Thread(target=pass_on, daemon=True)
+    thread = threading.Thread(target=forward, daemon=True)
     thread.start()
 
     def finish() -> None:
-        os.dup2(stderr, 2)  # closes the pipe's last end, so that the thread ends
+        os.dup2(stderr, 2)  # closes the last write end of the pipe, which ends the thread
         thread.join(timeout=2)
 
     atexit.register(finish)
 
 
 def load_ipython_extension(_shell) -> None:
-    """The same in a notebook: ``%load_ext keras_mer.tf_logging``, before TensorFlow is imported."""
+    """Filter stderr in a notebook: ``%load_ext keras_mer.tf_logging`` before TensorFlow."""
     filter_stderr()

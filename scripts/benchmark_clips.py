@@ -1,4 +1,4 @@
-"""Measure the clip road on one core: flow extraction, moments in a video, each clip model."""
+"""Measure clip processing on one core: flow extraction, spotting, and each clip or flow model."""
 
 import argparse
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_mer.cli import run_script
 
-#: A drawn clip in the size of CASME II's cropped faces.
+#: Size of the synthetic clip: that of CASME II's cropped faces.
 WIDTH, HEIGHT, FPS, FRAMES = 280, 340, 200.0, 61
 ONSET, APEX, OFFSET = 6, 26, 54
 
@@ -16,12 +16,19 @@ ONSET, APEX, OFFSET = 6, 26, 54
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Figures are of processor time, so that other programs' work is left out: what one "
-        "free core would do. Machines differ: trust the ratios.",
+        epilog="Values are processor time on one core, independent of other load. Compare ratios "
+        "rather than absolute values between machines.",
     )
-    parser.add_argument("--repeats", type=int, default=5, help="of each measurement (default: 5)")
-    parser.add_argument("--models", nargs="*", metavar="NAME", help="default: all of clips or flow")
-    parser.add_argument("--out", type=Path, help="write the tables to this file, too")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="repetitions of each measurement (default: 5)"
+    )
+    parser.add_argument(
+        "--models",
+        nargs="*",
+        metavar="NAME",
+        help="models to measure (default: all of clips or flow)",
+    )
+    parser.add_argument("--out", type=Path, help="also write the tables to this file")
     args = parser.parse_args()
 
     import cv2
@@ -38,7 +45,7 @@ def main() -> None:
 
 
 def extraction(repeats: int) -> str:
-    """From image files to flow: whole clips, frame after frame, and a window of a video."""
+    """Time per clip from image files to flow: onset to apex, every frame, and a spotting window."""
     import cv2
     import numpy as np
 
@@ -64,7 +71,7 @@ def extraction(repeats: int) -> str:
 
         def every_frame(method: str) -> None:
             frames = prepare(clips.read(folder).images, fps=FPS).frames
-            motion.flows(frames, method, previous=True)
+            motion.flow_sequence(frames, method, previous=True)
 
         def window() -> None:
             apex.spot(prepare(clips.read(folder).images, fps=FPS).frames, FPS)
@@ -75,18 +82,23 @@ def extraction(repeats: int) -> str:
             ("the same, apex spotted", lambda: flow_dataset.rise(manifest, sample), FRAMES),
             ("flow of every frame, dis-fast", lambda: every_frame("dis-fast"), FRAMES),
             ("flow of every frame, dis", lambda: every_frame("dis"), FRAMES),
-            ("search of a video for moments", window, FRAMES / 2),  # its windows overlap by half
+            ("spotting in a video", window, FRAMES / 2),  # its windows overlap by half
         ):
             seconds = float(np.median(timed(run, repeats)))
             speed = f"{frames / seconds:.0f} ({frames / seconds / FPS:.2f})"
             rows.append([name, f"{1000 * seconds:.0f} ms", f"{1 / seconds:.1f}", speed])
     title = f"## Clips of {FRAMES} frames, {WIDTH}x{HEIGHT}, from JPEG files"
-    header = ["", "a clip", "clips a second", f"frames a second (of real time, {FPS:.0f} fps)"]
+    header = [
+        "",
+        "per clip",
+        "clips per second",
+        f"frames per second (of real time, {FPS:.0f} fps)",
+    ]
     return f"{title}\n\n{report.table(header, rows)}"
 
 
 def networks(names: list[str], repeats: int) -> str:
-    """Each model with its own defaults: learning, predicting, and a window in TFLite."""
+    """Time of training, prediction and TFLite inference for each model with its defaults."""
     import keras
     import numpy as np
 
@@ -105,10 +117,10 @@ def networks(names: list[str], repeats: int) -> str:
         model.compile(
             "adam", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False
         )
-        learnt = timed(lambda model=model, x=x, y=y: model.train_on_batch(x, y), repeats)
-        seen = timed(lambda model=model, x=x: model.predict_on_batch(x), repeats)
+        trained = timed(lambda model=model, x=x, y=y: model.train_on_batch(x, y), repeats)
+        predicted = timed(lambda model=model, x=x: model.predict_on_batch(x), repeats)
         cells = [name, f"{model.count_params():,}"]
-        cells += [f"{batch / float(np.median(times)):.0f}" for times in (learnt, seen)]
+        cells += [f"{batch / float(np.median(times)):.0f}" for times in (trained, predicted)]
         with (
             tempfile.TemporaryDirectory() as folder,
             tflite.converter(models.with_probabilities(model), pixels) as convert,
@@ -121,14 +133,14 @@ def networks(names: list[str], repeats: int) -> str:
                 cells.append(f"{1000 * np.median(times):.2f} ms")
         rows.append(cells)
     header = [
-        "model", "parameters", "learnt, clips a second", "predicted by Keras",
+        "model", "parameters", "trained, clips per second", "predicted by Keras",
         "a window, TFLite float32", "int8",
     ]  # fmt: skip
     return f"## Models of clips and flow\n\n{report.table(header, rows)}"
 
 
 def timed(run: Callable[[], object], repeats: int) -> list[float]:
-    """Seconds of processor time of each call, after two that trace and warm up."""
+    """Processor time of each call in seconds, after two warm-up calls."""
     times = []
     for turn in range(repeats + 2):
         start = time.process_time()

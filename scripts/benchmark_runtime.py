@@ -1,4 +1,4 @@
-"""Measure the live pipeline on one core: time a frame by part, age of the picture, memory."""
+"""Measure the live pipeline on one core: time per frame and step, latency, memory."""
 
 import argparse
 
@@ -20,13 +20,13 @@ WIDTH, HEIGHT = 640, 480
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="640x480, one face, detection every 5 frames; a Markdown table for each "
-        "interpreter that is installed. A busy machine makes every figure worse.",
+        epilog="640x480, one face, detection every 5 frames; a Markdown table for each installed "
+        "interpreter. Other load on the machine makes every value worse.",
     )
-    parser.add_argument("--video", help="a video with one face (default: a drawn face that moves)")
+    parser.add_argument("--video", help="a video with one face (default: a moving synthetic face)")
     parser.add_argument("--frames", type=int, default=1000, help="frames timed (default: 1000)")
     parser.add_argument(
-        "--seconds", type=float, default=10, help="length of the age measurement (default: 10)"
+        "--seconds", type=float, default=10, help="length of the latency measurement (default: 10)"
     )
     parser.add_argument(
         "--memory-frames",
@@ -40,7 +40,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    benchmark.one_core()
+    benchmark.use_one_core()
     frames = read_frames(options.video) if options.video else draw_frames()
     for engine in [options.engine] if options.engine else installed():
         options.engine = engine
@@ -48,15 +48,17 @@ def main() -> None:
         print(f"\n{recogniser.model.path.name}, {engine}, {options.detector}, one core:\n")
         timing = benchmark.time_parts(recogniser, frames, options.frames)
         print(timing.table())
-        print(f"\n{timing.rate:.0f} frames a second; a face in {timing.seen:.1%} of the frames.")
-        run = benchmark.measure_age(recogniser, frames, 30, options.seconds)
         print(
-            f"Camera of 30 frames a second: the picture is {run.age * 1000:.1f} ms old in the "
-            f"median ({run.age * 30:.2f} frames), {run.age_high * 1000:.1f} ms at the 99th "
-            f"percentile; {run.dropped} of {run.frames + run.dropped} frames dropped."
+            f"\n{timing.fps:.0f} frames per second; a face in {timing.face_rate:.1%} of the frames."
+        )
+        run = benchmark.measure_latency(recogniser, frames, 30, options.seconds)
+        print(
+            f"Latency with a camera of 30 frames per second: median {run.age * 1000:.1f} ms "
+            f"({run.age * 30:.2f} frames), 99th percentile {run.age_high * 1000:.1f} ms; "
+            f"{run.dropped} of {run.frames + run.dropped} frames dropped."
         )
         if options.memory_frames:
-            early, late = benchmark.leak_check(recogniser, frames, options.memory_frames)
+            early, late = benchmark.measure_memory(recogniser, frames, options.memory_frames)
             print(
                 f"Memory: {early:.1f} MB after {options.memory_frames // 5} frames, {late:.1f} MB "
                 f"after {options.memory_frames}."
@@ -64,7 +66,7 @@ def main() -> None:
 
 
 def installed() -> list[str]:
-    """The interpreters of this environment; TensorFlow's own only where there is no other."""
+    """The installed interpreters; TensorFlow's own only where there is no other."""
     found = []
     for name in ENGINES:
         if name == "tensorflow" and found:
@@ -77,7 +79,7 @@ def installed() -> list[str]:
 
 
 def draw_frames() -> list[np.ndarray]:
-    """Five seconds of a drawn face that wanders."""
+    """Five seconds of a synthetic face that moves."""
     photo = draw_photo(["happy"], WIDTH + 80, HEIGHT + 60).image
     turns = np.linspace(0, 2 * np.pi, 150)
     corners = [(round(40 + 40 * np.sin(t)), round(30 + 30 * np.sin(2 * t))) for t in turns]
@@ -85,7 +87,7 @@ def draw_frames() -> list[np.ndarray]:
 
 
 def read_frames(video: str) -> list[np.ndarray]:
-    """A video's first 300 frames, fitted to 640x480."""
+    """A video's first 300 frames, resized to fit into 640x480."""
     source, frames = open_source(video), []
     while len(frames) < 300 and (frame := source.read()) is not None:
         scale = min(WIDTH / frame.image.shape[1], HEIGHT / frame.image.shape[0])

@@ -1,4 +1,4 @@
-"""Collect face crops: a live view, capture by button or space bar, a gallery to sort them in."""
+"""Capture labeled face crops from a live view into a gallery of class folders."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ import sys
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE
-from keras_mer.runtime.io.frame_reader import Grabber
+from keras_mer.runtime.io.frame_reader import FrameReader
 from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.options import add_model_options, load_recogniser
 from keras_mer.runtime.pipeline import Pipeline
@@ -23,7 +23,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--source",
         default="0",
-        help="camera number, stream address, or a video file or folder that plays as a camera "
+        help="camera number, stream address, or a video file or folder played like a camera "
         "(default: 0)",
     )
     parser.add_argument(
@@ -49,10 +49,10 @@ def main() -> None:
     recogniser = load_recogniser(options, VIDEO_SIDE)
     gallery = Gallery(options.gallery, recogniser.classes)
     source = open_source(
-        options.source, as_camera=True, say=lambda line: print(line, file=sys.stderr)
+        options.source, as_camera=True, log=lambda line: print(line, file=sys.stderr)
     )
     window = CaptureWindow(
-        Grabber(source), Pipeline(recogniser, smoothing=options.smoothing), gallery
+        FrameReader(source), Pipeline(recogniser, smoothing=options.smoothing), gallery
     )
     window.run()
     print(f"{len(gallery.pictures())} faces in {gallery.folder}")

@@ -1,4 +1,4 @@
-"""Download the YuNet face detector from OpenCV's model zoo and check that it is the right file."""
+"""Download the YuNet face detector from OpenCV's model zoo and verify its checksum."""
 
 import argparse
 import hashlib
@@ -23,12 +23,12 @@ LIMIT = 16_000_000  # bytes; the file has 229,738
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Nothing else in this project touches the network. YuNet is MIT-licensed.",
+        epilog="YuNet is MIT-licensed.",
     )
     parser.add_argument(
-        "--out", default=f"data/{NAME}", help="where the file goes (default: %(default)s)"
+        "--out", default=f"data/{NAME}", help="path of the file to write (default: %(default)s)"
     )
-    parser.add_argument("--url", default=URL, help="another address of the same file")
+    parser.add_argument("--url", default=URL, help="alternative address of the same file")
     return parser.parse_args()
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     options = parse_arguments()
     out = Path(options.out)
     if out.is_file() and digest(out.read_bytes()) == SHA256:
-        print(f"{out}: there already, and the right file")
+        print(f"{out}: exists already, checksum correct")
         return
     data = download(options.url)
     if digest(data) != SHA256:
@@ -53,8 +53,8 @@ def main() -> None:
 def download(url: str) -> bytes:
     print(f"fetching {url}", file=sys.stderr)
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            return answer.read(LIMIT)
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return response.read(LIMIT)
     except (urllib.error.URLError, TimeoutError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise UserError(

@@ -15,7 +15,7 @@ def parse_arguments() -> argparse.Namespace:
         "scripts/flow.py --source samm --data data/samm --picture 006_1_2 --out motion.png",
     )
     parser.add_argument("--source", required=True, help="casme2, smic, samm, megc2019, clips, ...")
-    parser.add_argument("--data", required=True, metavar="PATH", help="where it lies")
+    parser.add_argument("--data", required=True, metavar="PATH", help="path of the dataset")
     parser.add_argument(
         "--set",
         action="append",
@@ -26,11 +26,18 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--vocabulary", help="megc3, casme5, ...: merge the classes (default: the source's own)"
     )
-    parser.add_argument("--out", required=True, help="folder to write, or the picture")
-    parser.add_argument("--picture", metavar="CLIP", help="draw flow and strain of this clip only")
-    parser.add_argument("--side", type=int, default=28, help="of the images (default: 28)")
     parser.add_argument(
-        "--face-side", type=int, default=128, help="of the face the flow is computed on (128)"
+        "--out", required=True, help="folder to write, or the image file of --picture"
+    )
+    parser.add_argument("--picture", metavar="CLIP", help="draw flow and strain of this clip only")
+    parser.add_argument(
+        "--side", type=int, default=28, help="side of the flow images in pixels (default: 28)"
+    )
+    parser.add_argument(
+        "--face-side",
+        type=int,
+        default=128,
+        help="side in pixels of the face crops for which flow is computed (default: 128)",
     )
     parser.add_argument(
         "--face-margin",
@@ -42,7 +49,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--keep-head", action="store_true", help="do not remove head motion")
     parser.add_argument("--detector", default="haar", help="haar (default) or yunet")
     parser.add_argument("--detector-model", metavar="FILE", help="YuNet's file")
-    parser.add_argument("--overwrite", action="store_true", help="replace a folder in use")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a folder that is not empty"
+    )
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
-"""Draw a video's expressions over time as a PNG, with the moments of change, and a CSV.
+"""Draw the expressions of a video over time as a PNG, with their changes, and write a CSV.
 
-With a model that reads clips or flow: its brief expressions, each with onset, apex and offset.
+With a clip or flow model: the spotted brief expressions, each with onset, apex and offset.
 """
 
 import argparse
@@ -12,12 +12,12 @@ from keras_mer.cli import run_script
 from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE
 from keras_mer.runtime import timeline
-from keras_mer.runtime.io.clip_reader import open_film
-from keras_mer.runtime.io.outputs import Log
+from keras_mer.runtime.io.clip_reader import open_clip
+from keras_mer.runtime.io.outputs import PredictionLog
 from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.options import add_model_options, load_recogniser
 from keras_mer.runtime.pipeline import Pipeline
-from keras_mer.runtime.spotting import AGREEMENT, Moments, row, write_csv
+from keras_mer.runtime.spotting import AGREEMENT, Spotter, interval_row, write_csv
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -29,7 +29,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--csv",
         metavar="FILE",
-        help="a row a frame and face, .csv or .jsonl (default: VIDEO's name and -timeline.csv)",
+        help="one row per frame and face, .csv or .jsonl (default: VIDEO's name and -timeline.csv)",
     )
     parser.add_argument(
         "--smoothing", type=float, default=0.4, metavar="SECONDS", help="half-life (default: 0.4)"
@@ -39,26 +39,29 @@ def parse_arguments() -> argparse.Namespace:
         type=float,
         default=0.4,
         metavar="SECONDS",
-        help="how long an expression must stay to count as a change (default: 0.4)",
+        help="how long an expression must last to count as a change (default: 0.4)",
     )
     parser.add_argument(
         "--detect-every",
         type=int,
         default=3,
         metavar="N",
-        help="search for faces in every N-th frame (default: 3)",
+        help="detect faces in every N-th frame (default: 3)",
     )
     parser.add_argument(
         "--agreement",
         type=float,
         default=AGREEMENT,
-        help="of a clip model: how well a face must come back to count (default: %(default)s)",
+        help="for a clip or flow model: least cosine similarity of the rise to the apex and the "
+        "return, up to 1 (default: %(default)s)",
     )
     parser.add_argument(
-        "--fps", type=float, help="of a clip model: frames a second, whatever the video says"
+        "--fps",
+        type=float,
+        help="for a clip or flow model: frames per second, overriding the video's",
     )
     parser.add_argument(
-        "--no-detect", action="store_true", help="of a clip model: frames already are faces"
+        "--no-detect", action="store_true", help="for a clip or flow model: frames are face crops"
     )
     add_model_options(parser)
     return parser.parse_args()
@@ -72,23 +75,23 @@ def main() -> int:
         raise UserError(f"{options.video}: a timeline needs a file; use webcam.py --log for others")
     recogniser = load_recogniser(options, VIDEO_SIDE)
     if recogniser.card.task != "image":
-        return of_moments(options)
-    source = open_source(options.video, say=lambda line: print(line, file=sys.stderr))
+        return draw_intervals(options)
+    source = open_source(options.video, log=lambda line: print(line, file=sys.stderr))
     stem = Path(options.video).stem
     png = Path(options.png or f"{stem}-timeline.png")
-    log = Log(options.csv or f"{stem}-timeline.csv", recogniser.classes)
+    log = PredictionLog(options.csv or f"{stem}-timeline.csv", recogniser.classes)
     pipeline = Pipeline(recogniser, options.detect_every, options.smoothing)
     try:
-        courses, end = timeline.analyse(source, pipeline, log, progress=Progress(source.expected))
+        tracks, end = timeline.analyze(source, pipeline, log, progress=Progress(source.expected))
     finally:
         log.close()
     picture, changes = timeline.draw(
-        courses, recogniser.classes, end, Path(options.video).name, options.smoothing, options.hold
+        tracks, recogniser.classes, end, Path(options.video).name, options.smoothing, options.hold
     )
     timeline.write(png, picture)
-    for identity, moments in changes.items():
+    for identity, face_changes in changes.items():
         print(f"face {identity}:")
-        for change in moments:
+        for change in face_changes:
             print(f"  {change.time:8.2f} s  {change.before} -> {change.after}")
     print(f"wrote {png} and {log.path}")
     if source.fault:
@@ -97,44 +100,44 @@ def main() -> int:
     return 0
 
 
-def of_moments(options: argparse.Namespace) -> int:
-    """Draw and list a recording's brief expressions."""
+def draw_intervals(options: argparse.Namespace) -> int:
+    """Spot, draw and list the brief expressions of a clip."""
     recogniser = load_recogniser(options)
-    reader = Moments(recogniser, agreement=options.agreement, cropped=options.no_detect)
-    recording = open_film(options.video, options.fps)
+    spotter = Spotter(recogniser, agreement=options.agreement, cropped=options.no_detect)
+    clip = open_clip(options.video, options.fps)
     stem = Path(options.video).stem
     png = Path(options.png or f"{stem}-timeline.png")
     table = Path(options.csv or f"{stem}-timeline.csv")
-    progress, count = Progress(recording.expected), 0
+    progress, count = Progress(clip.expected), 0
 
     def counted():
         nonlocal count
-        for count, image in enumerate(recording, 1):
+        for count, image in enumerate(clip, 1):
             yield image
             progress(count)
 
-    moments = reader.search(counted(), recording.fps)
-    many = f"{len(moments)} brief expression{'s' * (len(moments) != 1)}"
-    title = f"{Path(options.video).name}: {many}"
-    timeline.write(png, timeline.draw_moments(moments, recording.fps, count / recording.fps, title))
-    rows = [row(moment, recording) for moment in moments]
+    intervals = spotter.spot(counted(), clip.fps)
+    found = f"{len(intervals)} brief expression{'s' * (len(intervals) != 1)}"
+    title = f"{Path(options.video).name}: {found}"
+    timeline.write(png, timeline.draw_intervals(intervals, clip.fps, count / clip.fps, title))
+    rows = [interval_row(interval, clip) for interval in intervals]
     write_csv(table, rows)
-    for one in rows:
-        times = ", ".join(f"{name} {one[name]:.2f} s" for name in ("onset", "apex", "offset"))
+    for row in rows:
+        times = ", ".join(f"{name} {row[name]:.2f} s" for name in ("onset", "apex", "offset"))
         print(
-            f"  {one['label']} {one['confidence']:.0%}: {times}, agreement {one['agreement']:.2f}"
+            f"  {row['label']} {row['confidence']:.0%}: {times}, agreement {row['agreement']:.2f}"
         )
-    if reader.blind:
-        print(f"no face in {reader.blind} of {count} frames", file=sys.stderr)
-    print(f"{many}; wrote {png} and {table}")
-    if recording.fault:
-        print(f"error: {recording.fault}", file=sys.stderr)
+    if spotter.frames_without_face:
+        print(f"no face in {spotter.frames_without_face} of {count} frames", file=sys.stderr)
+    print(f"{found}; wrote {png} and {table}")
+    if clip.fault:
+        print(f"error: {clip.fault}", file=sys.stderr)
         return 1
     return 0
 
 
 class Progress:
-    """Frames done and time left, on one line of a terminal."""
+    """Progress callback that shows frames done and time left on one line of a terminal."""
 
     def __init__(self, total: int):
         self.total, self.started = total, time.monotonic()

@@ -1,4 +1,4 @@
-"""Recognise expressions live: from a camera, a video file, a folder of images or a stream."""
+"""Recognize expressions live: from a camera, a video file, a folder of images or a stream."""
 
 import argparse
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE
-from keras_mer.runtime.io.outputs import Log, Recorder
+from keras_mer.runtime.io.outputs import PredictionLog, Recorder
 from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.options import add_model_options, load_recogniser
 from keras_mer.runtime.pipeline import Pipeline
@@ -20,8 +20,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="Keys in the window: q or Esc ends, s saves the frame, r starts and stops a "
-        "recording. Status: 0 at a regular end and after Ctrl-C, 1 when the source died, 2 for "
-        "bad input.",
+        "recording. Exit status: 0 at a regular end and after Ctrl-C, 1 when the source failed, "
+        "2 for invalid input.",
     )
     parser.add_argument(
         "--source",
@@ -32,26 +32,26 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--as-camera",
         action="store_true",
-        help="play a file at its own pace, over and over, dropping frames like a camera does",
+        help="play a file in real time and repeatedly, dropping frames like a camera",
     )
     parser.add_argument("--no-display", action="store_true", help="open no window")
     parser.add_argument("--output", metavar="FILE", help="record what is shown: .mp4, .avi, .mkv")
     parser.add_argument(
         "--log",
         metavar="FILE",
-        help="write time, face, box and every probability, a row a face: .csv or .jsonl",
+        help="write time, face, box and probabilities, one row per face: .csv or .jsonl",
     )
     parser.add_argument(
         "--folder",
         default="captures",
-        help="where the keys s and r put their files (default: captures)",
+        help="folder for the files of the keys s and r (default: captures)",
     )
     parser.add_argument(
         "--smoothing",
         type=float,
         default=0.4,
         metavar="SECONDS",
-        help="half-life of the mean over a face's probabilities; 0 shows each frame's own "
+        help="half-life of the moving average of a face's probabilities; 0 disables smoothing "
         "(default: 0.4)",
     )
     parser.add_argument(
@@ -59,22 +59,22 @@ def parse_arguments() -> argparse.Namespace:
         type=int,
         default=5,
         metavar="N",
-        help="search for faces in every N-th frame and track them in between (default: 5)",
+        help="detect faces in every N-th frame and track them in between (default: 5)",
     )
     parser.add_argument(
         "--detect-side",
         type=int,
         default=VIDEO_SIDE,
         metavar="PIXELS",
-        help="about the longest side of the copy that is searched (default: 320); more finds "
-        "smaller faces and takes longer",
+        help="approximate longest side to which frames are scaled for detection (default: 320); a "
+        "larger value finds smaller faces and takes longer",
     )
     parser.add_argument(
         "--strip",
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="how much the strip under the picture shows; 0 leaves it out (default: 10)",
+        help="time span of the probability strip under the image; 0 hides it (default: 10)",
     )
     add_model_options(parser)
     return parser.parse_args()
@@ -84,24 +84,24 @@ def main() -> int:
     options = parse_arguments()
     if options.smoothing < 0 or options.strip < 0 or options.detect_every < 1:
         raise UserError("--smoothing and --strip take 0 or more, --detect-every 1 or more")
-    # A service manager's polite end is the same as Ctrl-C, which a shell in the background ignores.
+    # SIGTERM ends like Ctrl-C; SIGINT is set too, since background shells ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     recogniser = load_recogniser(options, options.detect_side)
     window = None if options.no_display else Window("keras_mer")
-    source = open_source(options.source, as_camera=options.as_camera, say=say)
-    log = Log(options.log, recogniser.classes) if options.log else None
+    source = open_source(options.source, as_camera=options.as_camera, log=log)
+    predictions = PredictionLog(options.log, recogniser.classes) if options.log else None
     output = Recorder(options.output, source.fps or 25.0) if options.output else None
-    say(f"{source.name}: {recogniser.model.path} with {recogniser.model.engine}")
+    log(f"{source.name}: {recogniser.model.path} with {recogniser.model.engine}")
     live = Live(
         Pipeline(recogniser, options.detect_every, options.smoothing),
         source,
         window=window,
-        log=log,
+        predictions=predictions,
         output=output,
         folder=Path(options.folder),
         span=options.strip,
-        say=say,
+        log=log,
     )
     summary = live.run()
     print(summary)
@@ -111,7 +111,7 @@ def main() -> int:
     return 0
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     print(line, file=sys.stderr)
 
 

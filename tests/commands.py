@@ -1,4 +1,4 @@
-"""The scripts as a user calls them: in a process of their own, or here, which is quicker."""
+"""Running the scripts: in a separate process, or faster in this one."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY
 
 
 def run(script: str, *arguments, cwd: Path) -> subprocess.CompletedProcess:
-    """Run ``scripts/SCRIPT.py`` as a command; a process that trains loads TensorFlow first."""
+    """Run ``scripts/SCRIPT.py`` in a separate process."""
     return subprocess.run(
         [sys.executable, str(REPOSITORY / f"scripts/{script}.py"), *map(str, arguments)],
         cwd=cwd, capture_output=True, text=True, timeout=600,
@@ -20,7 +20,7 @@ def run(script: str, *arguments, cwd: Path) -> subprocess.CompletedProcess:
 
 
 def run_here(script: str, *arguments, cwd: Path) -> subprocess.CompletedProcess:
-    """The same in this process, where TensorFlow is loaded already."""
+    """Run ``scripts/SCRIPT.py`` in this process, in which TensorFlow is loaded already."""
     out, err, status = io.StringIO(), io.StringIO(), 0
     file = str(REPOSITORY / f"scripts/{script}.py")
     command = [file, *map(str, arguments)]

@@ -1,4 +1,4 @@
-"""Drawn flow images of people who express themselves each in their own way, for protocol tests."""
+"""Synthetic flow images of several subjects for tests of cross-validation and training."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ CLASSES = VOCABULARIES["megc3"]
 
 
 def people(subjects: int = 8, each: int = 6, size: int = 12, noise: float = 40.0, seed: int = 0):
-    """A manifest and its inputs, uint8 (samples, size, size, 3): a bright band says the class.
+    """A manifest and its inputs, uint8 (samples, size, size, 3): a bright band encodes the class.
 
-    The first half of the subjects is dataset ``one``, the rest ``two``. Subjects differ by a
-    pattern of their own, and the last one has a single class.
+    The first half of the subjects is dataset ``one``, the rest ``two``. Each subject has its own
+    noise pattern, and the last one has a single class.
     """
     random = np.random.default_rng(seed)
     samples, images = [], []
@@ -41,7 +41,7 @@ def people(subjects: int = 8, each: int = 6, size: int = 12, noise: float = 40.0
 
 
 def write(folder: Path, **how) -> Path:
-    """The same as a folder of flow images with its samples.csv."""
+    """Write `people` as a folder of flow images with its samples.csv."""
     manifest, images = people(**how)
     folder.mkdir(parents=True)
     lines = ["file,dataset,subject,clip,label"]
@@ -54,7 +54,7 @@ def write(folder: Path, **how) -> Path:
 
 
 def recipe(model: dict | None = None, training: dict | None = None, **protocol):
-    """A recipe that learns `people` in a second."""
+    """A recipe that is trained on `people` in a second."""
     from keras_mer.config import recipe as recipes
 
     return recipes.parse(
@@ -73,5 +73,5 @@ def recipe(model: dict | None = None, training: dict | None = None, **protocol):
     )  # fmt: skip
 
 
-#: A network small enough.
+#: A small network for these images.
 TINY = {"name": "flow", "size": 12, "filters": [4, 8], "kernel": 3, "dropout": 0.1}

@@ -32,7 +32,7 @@ def test_an_interruption_is_status_130(capsys):
     assert run(fail(KeyboardInterrupt()), capsys) == (130, "error: interrupted\n")
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(capsys):
+def test_a_bug_keeps_its_traceback(capsys):
     with pytest.raises(ZeroDivisionError):
         run_script(lambda: 1 // 0)
 

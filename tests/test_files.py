@@ -10,7 +10,7 @@ def names(folder):
     return sorted(p.name for p in folder.iterdir())
 
 
-def test_a_file_appears_whole(tmp_path):
+def test_a_file_is_written_atomically(tmp_path):
     with replacing(tmp_path / "new" / "a.txt") as temporary:
         temporary.write_text("whole")
         assert not (tmp_path / "new" / "a.txt").exists()
@@ -22,7 +22,7 @@ def test_a_file_appears_whole(tmp_path):
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
 )
-def test_a_failure_leaves_what_stood_there(tmp_path, error):
+def test_a_failure_keeps_the_old_file(tmp_path, error):
     (tmp_path / "a.txt").write_text("old")
     with pytest.raises(type(error)), replacing(tmp_path / "a.txt") as temporary:
         temporary.write_text("half")

@@ -19,22 +19,22 @@ def ramp():
     return np.add.outer(np.arange(40), 4 * np.arange(50)).astype(np.uint8)
 
 
-def test_grey_and_colour_come_back_as_they_are(ramp):
-    colour = np.dstack([ramp, ramp // 2, 255 - ramp])
+def test_gray_and_color_images_are_decoded_unchanged(ramp):
+    color = np.dstack([ramp, ramp // 2, 255 - ramp])
     np.testing.assert_array_equal(images.decode(encode(ramp)), ramp)
-    np.testing.assert_array_equal(images.decode(encode(colour)), colour)
+    np.testing.assert_array_equal(images.decode(encode(color)), color)
 
 
-def test_sixteen_bits_become_eight(ramp):
+def test_sixteen_bits_are_scaled_to_eight(ramp):
     wide = ramp.astype(np.uint16) * 257
     np.testing.assert_array_equal(images.decode(encode(wide)), ramp)
-    colour = np.dstack([wide] * 3)
-    got = images.decode(encode(colour))
+    color = np.dstack([wide] * 3)
+    got = images.decode(encode(color))
     assert got.dtype == np.uint8
     np.testing.assert_allclose(got, np.dstack([ramp] * 3), atol=1)
 
 
-def test_alpha_is_laid_over_white(ramp):
+def test_alpha_is_blended_with_white(ramp):
     alpha = np.full_like(ramp, 255)
     alpha[:, :10] = 0
     alpha[:, 10:20] = 51  # a fifth
@@ -101,17 +101,17 @@ def test_a_file_that_is_no_image_is_named(tmp_path):
         images.read(tmp_path / "b.png")
 
 
-def test_convert_weighs_colours_and_copies_grey():
-    colour = np.array([[[10, 100, 200]]], np.uint8)  # BGR
-    grey = images.convert(colour, 1)
+def test_convert_weights_colors_and_copies_gray():
+    color = np.array([[[10, 100, 200]]], np.uint8)  # BGR
+    gray = images.convert(color, 1)
     # ITU-R BT.601 luma
-    assert grey.shape == (1, 1, 1)
-    assert grey[0, 0, 0] == round(0.114 * 10 + 0.587 * 100 + 0.299 * 200)
+    assert gray.shape == (1, 1, 1)
+    assert gray[0, 0, 0] == round(0.114 * 10 + 0.587 * 100 + 0.299 * 200)
     three = images.convert(np.array([[7]], np.uint8), 3)
     np.testing.assert_array_equal(three, [[[7, 7, 7]]])
 
 
-def test_prepare_gives_rgb_of_the_size_asked_for():
+def test_prepare_gives_rgb_of_the_requested_size():
     blue = np.zeros((30, 20, 3), np.uint8)
     blue[..., 0] = 255
     got = images.prepare(blue, 12, 16, 3)
@@ -121,7 +121,7 @@ def test_prepare_gives_rgb_of_the_size_asked_for():
     assert images.prepare(blue[..., 0], 60, 60, 3).shape == (60, 60, 3)
 
 
-def test_shrinking_averages_what_a_pixel_covers():
+def test_shrinking_averages_pixels():
     fine = np.indices((8, 8)).sum(0).astype(np.uint8) % 2 * 200
     np.testing.assert_array_equal(images.resize(fine[..., None], 4, 4)[..., 0], 100)
 

@@ -4,7 +4,7 @@ from keras_mer import labels
 from keras_mer.errors import UserError
 
 
-def test_codes_are_in_the_order_the_datasets_publish():
+def test_codes_are_in_the_published_order():
     # FER2013's description: 0=Angry, 1=Disgust, 2=Fear, 3=Happy, 4=Sad, 5=Surprise, 6=Neutral
     assert labels.FER2013.index("sad") == 4
     assert labels.FER2013.index("neutral") == 6
@@ -21,7 +21,7 @@ def test_codes_are_in_the_order_the_datasets_publish():
     ("word", "name"),
     [("Happiness", "happy"), (" ANGER ", "angry"), ("sadness", "sad"), ("Other", "others")],
 )
-def test_canonical_takes_any_words(word, name):
+def test_canonical_accepts_all_aliases(word, name):
     assert labels.canonical(word) == name
     assert labels.is_emotion(word)
 
@@ -44,7 +44,7 @@ def test_vocabulary_by_name_and_by_list():
     assert labels.vocabulary(["Joy", "sadness"]) == ("happy", "sad")
     with pytest.raises(UserError, match=r"unknown vocabulary 'fer77' \(did you mean 'fer7'\?\)"):
         labels.vocabulary("fer77")
-    with pytest.raises(UserError, match="a class stands twice in happy, happy"):
+    with pytest.raises(UserError, match="duplicate class in happy, happy"):
         labels.vocabulary(["happy", "joy"])
 
 
@@ -74,7 +74,7 @@ def test_megc_merges_each_dataset_by_its_own_rule(name, source, expected):
     assert labels.merged(name, ("positive", "surprise", "negative"), source) == expected
 
 
-def test_a_class_of_the_vocabulary_stays_and_others_have_no_place():
+def test_classes_outside_the_vocabulary_have_no_label():
     assert labels.merged("repression", labels.VOCABULARIES["casme5"], "casme2") == "repression"
     assert labels.merged("fear", labels.VOCABULARIES["casme5"], "casme2") == ""
     assert labels.merged("disgust", labels.VOCABULARIES["samm5"], "samm") == ""

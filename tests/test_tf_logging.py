@@ -20,12 +20,12 @@ def stderr(**settings):
     ).stderr
 
 
-def test_noise_is_dropped_and_all_else_passes_to_the_last_word():
+def test_tensorflow_lines_are_dropped_and_others_pass():
     lines = stderr().splitlines()
     assert lines[0] == "a warning of ours"
     assert lines[-1] == "ValueError: the last words"
     assert not any("oneDNN" in line or "absl" in line for line in lines)
 
 
-def test_who_asks_for_the_log_gets_it():
+def test_the_log_is_kept_when_the_user_sets_its_level():
     assert "oneDNN" in stderr(TF_CPP_MIN_LOG_LEVEL="0")

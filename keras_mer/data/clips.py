@@ -1,4 +1,4 @@
-"""A clip's frames: a folder of numbered images, or a video file, as arrays."""
+"""Loading of clips, folders of numbered images or video files, as arrays of frames."""
 
 import hashlib
 import logging
@@ -25,9 +25,9 @@ class Frames:
     """Frames of a clip.
 
     Attributes:
-        images: uint8, (h, w) grey or (h, w, 3) BGR each, all of one size.
-        numbers: int64, (frames,), rising: each frame's number in the dataset's own count.
-        fps: frames a second, or None where neither the dataset nor the video says it.
+        images: uint8, (h, w) gray or (h, w, 3) BGR each, all of one size.
+        numbers: int64, (frames,), ascending: each frame's number in the dataset.
+        fps: frames per second, or None when neither the dataset nor the video states it.
     """
 
     images: list[np.ndarray]
@@ -37,38 +37,34 @@ class Frames:
     def __len__(self) -> int:
         return len(self.images)
 
-    def index(self, number: int) -> int:
-        """The position of frame `number`, or of the nearest one there is."""
-        return int(np.argmin(np.abs(self.numbers - number)))
-
 
 def is_clip(path: Path) -> bool:
-    """Whether a sample's path leads to a clip: a folder of frames, or a video by its name."""
+    """Whether a sample's path is a clip: a folder of frames, or a video by its name."""
     return is_video(path) or path.is_dir()
 
 
 def read(
     path: Path, first: int | None = None, last: int | None = None, *, most: int | None = None
 ) -> Frames:
-    """The frames of a clip, or those from number `first` to number `last`.
+    """Read the frames of a clip, or those from number `first` to number `last`.
 
-    Frames of a video count from 0. With `most`, no more than so many, at even distances, the first
-    and the last among them.
+    Frames of a video count from 0. With `most`, at most that many evenly spaced frames, including
+    the first and the last.
 
     Raises:
-        UserError: for a missing clip, one without frames there, or a frame that cannot be read or
-            is of another size.
+        UserError: for a missing clip, no frames in the range, or a frame that is unreadable or of
+            another size.
     """
     low = -np.inf if first is None else first
     high = np.inf if last is None else last
     fps = None
     if path.is_dir():
         files = frame_files(path)
-        numbers = _spread([n for n in files if low <= n <= high], most)
+        numbers = _evenly_spaced([n for n in files if low <= n <= high], most)
         pictures = [images.read(files[n]) for n in numbers]
     elif path.is_file() and is_video(path):
         numbers, pictures, fps = _read_video(path, low, high)
-        numbers, pictures = _spread(numbers, most), _spread(pictures, most)
+        numbers, pictures = _evenly_spaced(numbers, most), _evenly_spaced(pictures, most)
     else:
         raise UserError(f"{path}: no folder of frames and no video file")
     if not pictures:
@@ -83,14 +79,14 @@ def read(
     return Frames(pictures, np.array(numbers, np.int64), fps)
 
 
-def _spread(items: list, most: int | None) -> list:
+def _evenly_spaced(items: list, most: int | None) -> list:
     if most is None or len(items) <= most:
         return items
     return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def _size(picture: np.ndarray) -> str:
-    kind = "colour" if picture.ndim == 3 else "grey"
+    kind = "color" if picture.ndim == 3 else "gray"
     return f"{picture.shape[1]}x{picture.shape[0]} {kind}"
 
 
@@ -101,7 +97,7 @@ def _read_video(path: Path, low: float, high: float) -> tuple[list[int], list[np
             raise UserError(f"{path}: not a video that OpenCV can read")
         fps = video.get(cv2.CAP_PROP_FPS)
         numbers, pictures, number = [], [], 0
-        while number <= high and video.grab():  # seeking by number is not exact in every codec
+        while number <= high and video.grab():  # seeking by number is inexact in some codecs
             if number >= low:
                 numbers.append(number)
                 pictures.append(video.retrieve()[1])
@@ -112,7 +108,7 @@ def _read_video(path: Path, low: float, high: float) -> tuple[list[int], list[np
 
 
 def count_video(path: Path) -> int:
-    """How many frames a video really has: 0 for a file that is none."""
+    """Number of decodable frames of a video; 0 for another file."""
     video = cv2.VideoCapture(str(path))
     count = 0
     while video.isOpened() and video.grab():
@@ -122,15 +118,15 @@ def count_video(path: Path) -> int:
 
 
 def load(manifest: Manifest, sample: Sample, which: str = "all", window: int = 0) -> Frames:
-    """A sample's frames.
+    """Load a sample's frames.
 
     Args:
-        manifest: whose root the path is relative to.
+        manifest: its root is the base of the sample's path.
         sample: one of its rows.
         which: ``all``; ``expression``, onset to offset; ``rise``, onset to apex; ``apex``, the
-            apex and `window` frames before and after it. What is not annotated is taken as the
-            clip's first frame, its middle or its last.
-        window: see ``apex``; elsewhere, how many frames more to take at both ends.
+            apex and `window` frames before and after it. A missing onset, apex or offset is taken
+            as the clip's first, middle or last frame.
+        window: see ``apex``; otherwise, number of additional frames at both ends.
 
     Raises:
         UserError: as `read`, and for an unknown `which`.
@@ -150,14 +146,14 @@ def load(manifest: Manifest, sample: Sample, which: str = "all", window: int = 0
         end = offset if which == "expression" else apex
         frames = read(path, onset - window, None if end is None else end + window)
     else:
-        frames = _part(read(path), sample, which, window)
+        frames = _select(read(path), sample, which, window)
     return Frames(frames.images, frames.numbers, sample.fps or frames.fps)
 
 
 SELECTIONS = ("all", "expression", "rise", "apex")
 
 
-def _part(frames: Frames, sample: Sample, which: str, window: int) -> Frames:
+def _select(frames: Frames, sample: Sample, which: str, window: int) -> Frames:
     first, last = int(frames.numbers[0]), int(frames.numbers[-1])
     onset = first if sample.onset is None else sample.onset
     offset = last if sample.offset is None else sample.offset
@@ -177,16 +173,16 @@ def load_clips(
     cache: str | os.PathLike | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """`function` of every clip's frames, stacked: (samples, ...), as its results are.
+    """Apply `function` to the frames of every clip and stack the results: (samples, ...).
 
     Args:
-        manifest: its rows, in order; leave dropped rows out first.
-        function: from the frames to an array whose shape is the same for all clips, e.g.
+        manifest: its rows, in order; remove dropped rows first.
+        function: maps the frames to an array of the same shape for all clips, e.g.
             `keras_mer.face.prepare.prepare` and then `keras_mer.face.motion.resample`.
-        name: what `function` does with which settings: the cache is keyed by it.
+        name: identifies `function` and its settings: part of the cache key.
         which, window: see `load`.
-        cache: a folder for the array. The next call with the same clips (by path, numbers, count
-            and time of their files) and name maps it from there, read-only.
+        cache: a folder for the array. The next call with the same clips (by path, annotation, and
+            name, size and time of their files) and name memory-maps it, read-only.
         progress: shows a bar, e.g. `keras_mer.progress.track`.
 
     Raises:
@@ -213,7 +209,7 @@ def load_clips(
         try:
             with replacing(file) as temporary:
                 np.save(temporary, stacked)
-        except OSError as error:  # a cache that cannot be kept costs time, not the run
+        except OSError as error:  # a failed cache write must not stop the run
             _log.warning("the clips are not cached in %s: %s", cache, error.strerror)
     return stacked
 

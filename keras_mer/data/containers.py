@@ -1,4 +1,4 @@
-"""Where a manifest's paths lead: image files, archive members and rows of a csv of pixels."""
+"""Reading of what a manifest's paths name: image files, archive members and rows of a csv."""
 
 import contextlib
 import csv
@@ -19,7 +19,7 @@ import numpy as np
 from keras_mer.errors import UserError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-#: FER2013 and the datasets that copy its csv hold faces of 48x48 grey pixels.
+#: Side in pixels of the gray faces in fer2013.csv and csv files of the same format.
 SIDE = 48
 
 _ARCHIVE = re.compile(rf"^(.+?(?:{'|'.join(map(re.escape, ARCHIVES))}))!(.+)$", re.IGNORECASE)
@@ -29,7 +29,7 @@ _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError
 
 
 class Address(NamedTuple):
-    """A manifest path taken apart: ``fer2013.zip!fer2013/fer2013.csv#17`` names all three.
+    """Parts of a manifest path; ``fer2013.zip!fer2013/fer2013.csv#17`` has all three.
 
     Attributes:
         file: a file on disk, relative to the manifest's root.
@@ -43,7 +43,7 @@ class Address(NamedTuple):
 
 
 def parse(path: str) -> Address:
-    """Take a manifest path apart."""
+    """Split a manifest path into its parts."""
     in_csv = _ROW.match(path)
     file, row = (in_csv[1], int(in_csv[2])) if in_csv else (path, None)
     in_archive = _ARCHIVE.match(file)
@@ -51,19 +51,19 @@ def parse(path: str) -> Address:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the file's name ends like an archive that can be read."""
+    """Whether the file's suffix is that of a supported archive."""
     return path.name.lower().endswith(ARCHIVES)
 
 
 def names(place: Path) -> list[str]:
-    """Files under a folder or in an archive: relative, with forward slashes, sorted.
+    """Names of the files under a folder or in an archive: relative, forward slashes, sorted.
 
-    Hidden files and what operating systems leave behind are left out.
+    Hidden files and files of operating systems (Thumbs.db, __MACOSX) are omitted.
     """
     if place.is_dir():
         found = [p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file()]
     else:
-        with _explaining(place):
+        with _archive_errors(place):
             found = list(_members(place, place.stat().st_mtime_ns))
     return sorted(name for name in found if not _is_junk(name))
 
@@ -83,15 +83,15 @@ def _is_junk(name: str) -> bool:
 
 
 def read_members(archive: Path, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """Bytes of the wanted members, in the archive's order: one pass, however it is compressed.
+    """Read the wanted members of an archive in a single pass, in the archive's order.
 
-    A member that is not there is left out.
+    Missing members are omitted.
 
     Raises:
         UserError: for a broken archive.
     """
     left = set(wanted)
-    with _explaining(archive):
+    with _archive_errors(archive):
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as file:
                 for member in file.namelist():
@@ -109,9 +109,9 @@ def read_members(archive: Path, wanted: Iterable[str]) -> Iterator[tuple[str, by
 
 @contextlib.contextmanager
 def open_file(file: Path, member: str = "") -> Iterator[IO[bytes]]:
-    """Open a file, or a member of an archive, for reading its bytes in order."""
+    """Open a file, or a member of an archive, for sequential reading."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_explaining(file))
+        stack.enter_context(_archive_errors(file))
         if not member:
             yield stack.enter_context(file.open("rb"))
         elif zipfile.is_zipfile(file):
@@ -124,7 +124,8 @@ def open_file(file: Path, member: str = "") -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def _explaining(archive: Path) -> Iterator[None]:
+def _archive_errors(archive: Path) -> Iterator[None]:
+    """Convert the errors of broken or missing archives to a `UserError`."""
     try:
         yield
     except _BROKEN as error:
@@ -138,8 +139,8 @@ def _explaining(archive: Path) -> Iterator[None]:
 def read_csv(file: Path, member: str = "") -> Iterator[tuple[int, str, dict[str, str]]]:
     """Rows of a csv as (row number from 0, ``"fer2013.csv row 17"``, column -> text).
 
-    Column names lose their blanks and case (``" pixels"`` -> ``"pixels"``); a row that is cut
-    off lacks its last columns; empty lines do not count.
+    Column names are stripped and lowercased (``" pixels"`` -> ``"pixels"``); a truncated row lacks
+    its last columns; empty lines are not counted.
     """
     with open_file(file, member) as raw:
         text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
@@ -155,13 +156,13 @@ def read_csv(file: Path, member: str = "") -> Iterator[tuple[int, str, dict[str,
 
 
 def parse_pixels(text: str, where: str) -> np.ndarray:
-    """Grey uint8 (48, 48) from a csv's ``"70 80 82 ..."``.
+    """Parse the pixels of a csv row, ``"70 80 82 ..."``, to gray uint8 (48, 48).
 
     Raises:
         UserError: naming `where`, for another count of pixels or a value outside 0..255.
     """
     try:
-        with warnings.catch_warnings():  # numpy warns where it stops at a word that is no number
+        with warnings.catch_warnings():  # numpy warns about a word that is not a number
             warnings.simplefilter("ignore", DeprecationWarning)
             values = np.fromstring(text, np.int64, sep=" ")  # six times faster than split and int
     except ValueError:

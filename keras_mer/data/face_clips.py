@@ -1,4 +1,4 @@
-"""Clips as a network reads them: still grey faces, all of one length."""
+"""Clips as model input: registered gray faces, resampled to one length."""
 
 import os
 
@@ -27,16 +27,16 @@ def load_faces(
     cache: str | os.PathLike | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Every clip's face: uint8, (samples, length, side, side, 1).
+    """Load every clip as a registered face: uint8, (samples, length, side, side, 1).
 
     Args:
-        manifest: its rows, in order; leave dropped rows out first.
+        manifest: its rows, in order; remove dropped rows first.
         length: frames of each clip, interpolated in time (`motion.resample`).
         side, margin, detector: see `keras_mer.face.prepare.prepare`.
         which, window: which frames, see `keras_mer.data.clips.load`.
         interpolation: ``linear`` or ``tim``.
-        magnify: how many times motion is added (`motion.magnify`); 0 for none.
-        cache: a folder that keeps the array for the next call.
+        magnify: factor of motion magnification (`motion.magnify`); 0 for none.
+        cache: a folder that stores the array for the next call.
         progress: shows a bar, e.g. `keras_mer.progress.track`.
 
     Raises:
@@ -46,11 +46,11 @@ def load_faces(
         raise UserError(f"expected 1 frame and 16 pixels or more, got {length} and {side}")
 
     def faces(frames: clips.Frames, sample: Sample) -> np.ndarray:
-        made = prepare(frames.images, side, margin, fps=frames.fps, detector=detector).frames
-        if magnify and len(made) > 2:
+        registered = prepare(frames.images, side, margin, fps=frames.fps, detector=detector).frames
+        if magnify and len(registered) > 2:
             fps = frames.fps or 100.0
-            made = motion.magnify(made, fps, magnify, (0.5, min(8.0, 0.45 * fps)))
-        return motion.resample(made, length, interpolation)[..., None]
+            registered = motion.magnify(registered, fps, magnify, (0.5, min(8.0, 0.45 * fps)))
+        return motion.resample(registered, length, interpolation)[..., None]
 
     name = f"faces {length} {side} {margin} {interpolation} {magnify} {type(detector).__name__}"
     return clips.load_clips(

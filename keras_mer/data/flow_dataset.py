@@ -83,7 +83,7 @@ def rise(
     pictures, numbers = frames.images, frames.numbers
     if annotated:
         # only frames near the two ends are used
-        reach = int(motion.STEADY_SECONDS * (frames.fps or 0)) + 1
+        reach = int(motion.MEAN_SECONDS * (frames.fps or 0)) + 1
         ends = sorted({*range(len(frames))[:reach], *range(len(frames))[-reach:]})
         pictures, numbers = [pictures[k] for k in ends], numbers[ends]
     fps = None if annotated else frames.fps
@@ -95,8 +95,8 @@ def rise(
         found = apexes.spot(ready.frames, fps, **ends)
         first, peak = (0 if cut else found.onset), found.index
         first = min(first, max(peak - 1, 0))
-    onset, top = (motion.steady(ready.frames, k, frames.fps) for k in (first, peak))
-    field, strained = motion.between(onset, top, method, head=head)
+    onset, top = (motion.temporal_mean(ready.frames, k, frames.fps) for k in (first, peak))
+    field, strained = motion.flow_and_strain(onset, top, method, head=head)
     return Rise(
         onset, top, field, strained, (int(numbers[first]), int(numbers[peak])), not annotated,
         ready.place.how,
@@ -168,7 +168,7 @@ def write(
                 failed.append((sample.path, str(error)))
                 continue
             row = _row(sample, moved)
-            picture = motion.image(moved.flow, moved.strain, image_side)[..., ::-1]
+            picture = motion.flow_image(moved.flow, moved.strain, image_side)[..., ::-1]
             data = cv2.imencode(".png", picture)[1]
             # not cv2.imwrite, which does not report a full disk
             (new / str(row["file"])).write_bytes(data.tobytes())

@@ -1,4 +1,4 @@
-"""A manifest's samples as arrays: decoded once, each archive or csv read in one pass."""
+"""Loading of a manifest's images as arrays; each archive or csv is read in a single pass."""
 
 import hashlib
 import logging
@@ -18,11 +18,11 @@ from keras_mer.errors import UserError
 from keras_mer.files import replacing
 
 T = TypeVar("T")
-#: `progress(iterable, description, total)` yields the items on: `keras_mer.progress.track` fits.
+#: `progress(iterable, description, total)` yields the items, e.g. `keras_mer.progress.track`.
 Progress = Callable[..., Iterator]
 
 _log = logging.getLogger(__name__)
-_BATCH = 256  # images in flight: bounds the memory that large photographs take
+_BATCH = 256  # images decoded at once: limits the memory for large photographs
 
 
 def load_images(
@@ -34,13 +34,13 @@ def load_images(
     cache: str | os.PathLike | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Every sample as a model's input: uint8, shape (samples, height, width, channels).
+    """Load every sample as model input: uint8, shape (samples, height, width, channels).
 
     Args:
-        manifest: its rows, in order; leave dropped rows out first.
-        height, width, channels: the input's; 1 channel is grey, 3 are RGB.
+        manifest: its rows, in order; remove dropped rows first.
+        height, width, channels: of the input; 1 channel is gray, 3 are RGB.
         cache: a folder for the decoded array. The next call with the same files (by path, size
-            and time) and shape maps it from there, read-only.
+            and time) and shape memory-maps it, read-only.
         progress: shows a bar, e.g. `keras_mer.progress.track`.
 
     Raises:
@@ -63,7 +63,7 @@ def load_images(
         try:
             with replacing(file) as temporary:
                 np.save(temporary, out)
-        except OSError as error:  # a cache that cannot be kept costs time, not the run
+        except OSError as error:  # a failed cache write must not stop the run
             _log.warning("the images are not cached in %s: %s", cache, error.strerror)
     return out
 
@@ -71,12 +71,12 @@ def load_images(
 def load_native(
     manifest: Manifest, *, progress: Progress | None = None
 ) -> Iterator[tuple[int, np.ndarray | UserError]]:
-    """Yield (row, grey uint8 (h, w) image at its own size), or the error that reading it gave."""
+    """Yield (row, gray uint8 (h, w) image at its original size), or (row, its error)."""
     return each(manifest, lambda image: images.convert(image, 1)[..., 0], progress=progress)
 
 
 def check(manifest: Manifest, *, progress: Progress | None = None) -> dict[int, str]:
-    """Rows whose image cannot be read, as row -> reason (which names the file)."""
+    """Find the rows whose image cannot be read: row -> reason, which names the file."""
     results = each(manifest, lambda image: None, progress=progress)
     return {i: str(result) for i, result in sorted(results, key=lambda r: r[0]) if result}
 
@@ -84,10 +84,10 @@ def check(manifest: Manifest, *, progress: Progress | None = None) -> dict[int, 
 def each(
     manifest: Manifest, function: Callable[[np.ndarray], T], *, progress: Progress | None = None
 ) -> Iterator[tuple[int, T | UserError]]:
-    """Yield (row, `function(image)`) for every sample, in the order that reads fastest.
+    """Yield (row, `function(image)`) for every sample, in the fastest order of reading.
 
-    `function` gets the decoded uint8 image, (h, w) grey or (h, w, 3) BGR, and runs in threads for
-    image files. A sample that cannot be read yields its `UserError` instead.
+    `function` receives the decoded uint8 image, (h, w) gray or (h, w, 3) BGR, and runs in threads
+    for image files. An unreadable sample yields its `UserError` instead.
     """
     results = _each(manifest, function)
     if progress is not None:
@@ -122,7 +122,7 @@ def _each(manifest: Manifest, function: Callable) -> Iterator[tuple[int, object]
                 left.discard(key)
                 result = _attempt(lambda image=image: function(image()))
                 yield from ((index, result) for index in wanted[key])
-        except UserError as error:  # the container itself broke: every row not yet read is lost
+        except UserError as error:  # the container is broken: every row not yet read fails
             yield from ((index, error) for key in left for index in wanted[key])
             continue
         for key in left:

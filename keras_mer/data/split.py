@@ -1,6 +1,6 @@
-"""Which samples are learnt from, selected on and tested on: seeded, and never one person twice.
+"""Seeded splits of a manifest into train, validation and test, optionally by subject.
 
-Every method leaves dropped rows dropped and works on the others.
+Dropped rows stay dropped and are ignored by every method.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,27 +22,27 @@ def split(
     seed: int = 0,
     groups: Sequence[str] | None = None,
 ) -> Manifest:
-    """The manifest with its split column filled.
+    """Fill the split column of a manifest.
 
     Methods:
-        official: keep what the source states. A source that states train and test but no
-            validation gets one carved out of its train, of size `fractions`; one that states
-            nothing is split by subject where every subject is known, else stratified.
+        official: keep the split that the source states. A source that states train and test but
+            no validation gets one from its train rows, of size `fractions`; one that states
+            nothing is split by subject when every subject is known, else stratified.
         stratified: by class, at random.
-        subject: no subject on two sides, classes as balanced as whole subjects allow.
+        subject: no subject in two parts, classes as balanced as whole subjects allow.
         kfold: fold number `fold` of `folds` is test, the next one validation, the rest train; by
-            subject where every subject is known, else stratified.
+            subject when every subject is known, else stratified.
 
     Args:
-        fractions: the shares of train, validation and test; a share may be 0.
+        fractions: of train, validation and test; a fraction may be 0.
         folds, fold: for kfold, `fold` from 0.
         seed: of the shuffling; the same seed gives the same split.
         groups: a key for each row, ``""`` for none: rows of one key (pixel-identical images)
-            stay on one side in the stratified splits.
+            stay in one part in the stratified splits.
 
     Raises:
-        UserError: for an unknown method, an official split that nothing states, unknown subjects
-            where they are needed, or fractions or folds that make no sense.
+        UserError: for an unknown method, an official split that no source states, missing subjects,
+            or invalid fractions or folds.
     """
     if method not in METHODS:
         raise UserError(
@@ -74,13 +74,13 @@ def split(
 def subjects(
     manifest: Manifest, *, validation: float = 0.0, seed: int = 0
 ) -> Iterator[tuple[str, Manifest]]:
-    """Leave one subject out: yield (subject, manifest) with that subject as test, in sorted order.
+    """Leave-one-subject-out: yield (subject, manifest) with that subject as test, in sorted order.
 
-    The other subjects are train; a share `validation` of their samples becomes validation, by
-    whole subjects, so that nothing is ever chosen on the test subject.
+    The other subjects are train; a fraction `validation` of their samples, by whole subjects,
+    becomes validation, so that model selection never uses the test subject.
     """
     kept = [s for s in manifest if s.split != "dropped"]
-    _need_subjects(kept)
+    _require_subjects(kept)
     for subject in sorted({s.subject for s in kept}):
         rest = [s for s in kept if s.subject != subject]
         shares = (1 - validation, validation, 0.0)
@@ -100,9 +100,12 @@ def subsample(manifest: Manifest, share: float, seed: int = 0) -> Manifest:
     """Keep a share of the train rows of each class, at least one; the others are dropped.
 
     Args:
-        manifest: with its splits; validation and test stay as they are.
-        share: above 0, at most 1.
-        seed: of the draw. A smaller share of the same seed is part of a larger one.
+        manifest: with its splits; validation and test are unchanged.
+        share: the fraction, above 0, at most 1.
+        seed: of the sampling. With the same seed, a smaller subsample is part of a larger one.
+
+    Raises:
+        UserError: for a share outside this range.
     """
     if not 0 < share <= 1:
         raise UserError(f"share: expected a number above 0, at most 1, got {share:g}")
@@ -127,7 +130,7 @@ def _official(samples: list[Sample], keys: list[str], *, fractions, seed, **_) -
         stated = {out[i] for i in rows}
         if not stated - {""}:
             shares = fractions
-        elif stated == {"train", "test"}:  # test stays what it is: validation comes from train
+        elif stated == {"train", "test"}:  # test is kept: validation comes from train
             rows = [i for i in rows if out[i] == "train"]
             whole = fractions[0] + fractions[1]
             shares = (fractions[0] / whole, fractions[1] / whole, 0.0)
@@ -136,7 +139,7 @@ def _official(samples: list[Sample], keys: list[str], *, fractions, seed, **_) -
         else:
             continue
         own = [samples[i] for i in rows]
-        groups = _subjects_or([keys[i] for i in rows], own)
+        groups = _subjects_or_keys([keys[i] for i in rows], own)
         for i, name in zip(rows, _fractions(own, groups, shares, seed), strict=True):
             out[i] = name
     return out
@@ -147,13 +150,13 @@ def _stratified(samples: list[Sample], keys: list[str], *, fractions, seed, **_)
 
 
 def _by_subject(samples: list[Sample], keys: list[str], *, fractions, seed, **_) -> list[str]:
-    _need_subjects(samples)
+    _require_subjects(samples)
     return _fractions(samples, [s.subject for s in samples], fractions, seed)
 
 
 def _kfold(samples: list[Sample], keys: list[str], *, folds, fold, seed, **_) -> list[str]:
-    groups = _subjects_or(keys, samples)
-    numbers = _deal([s.label for s in samples], groups, [1 / folds] * folds, seed)
+    groups = _subjects_or_keys(keys, samples)
+    numbers = _assign_groups([s.label for s in samples], groups, [1 / folds] * folds, seed)
     names = {fold: "test", (fold + 1) % folds: "validation"}
     return [names.get(n, "train") for n in numbers]
 
@@ -176,7 +179,7 @@ def _check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
     return shares
 
 
-def _need_subjects(samples: list[Sample]) -> None:
+def _require_subjects(samples: list[Sample]) -> None:
     unknown = [s for s in samples if not s.subject]
     if unknown:
         raise UserError(
@@ -185,21 +188,24 @@ def _need_subjects(samples: list[Sample]) -> None:
         )
 
 
-def _subjects_or(keys: list[str], samples: list[Sample]) -> list[str]:
+def _subjects_or_keys(keys: list[str], samples: list[Sample]) -> list[str]:
     return [s.subject for s in samples] if all(s.subject for s in samples) else keys
 
 
 def _fractions(samples: list[Sample], keys: list[str], shares, seed: int) -> list[str]:
-    return [SPLITS[part] for part in _deal([s.label for s in samples], keys, shares, seed)]
+    return [SPLITS[part] for part in _assign_groups([s.label for s in samples], keys, shares, seed)]
 
 
-def _deal(labels: list[str], keys: list[str], shares: Sequence[float], seed: int) -> list[int]:
-    """Deal whole groups to parts of the given shares, as balanced in classes as they allow.
+def _assign_groups(
+    labels: list[str], keys: list[str], shares: Sequence[float], seed: int
+) -> list[int]:
+    """Assign whole groups to parts of the given fractions, with classes as balanced as possible.
 
-    Largest groups first, in random order among equals, each to the part p that lowers
-    sum((missing[p, c] ** 2) / wanted[p, c]) over classes c most. That weighs a rare class like a
-    common one, and for groups of one sample it is Sainte-Lague's rule: every part gets its share
-    of every class to within a sample. A sample without a key is a group of its own.
+    Greedy: the largest groups first, in random order among equals, each to the part p where it
+    reduces sum((missing[p, c] ** 2) / wanted[p, c]) over the classes c most. Rare and common
+    classes have the same weight. For groups of one sample it is the Sainte-Lague method: every part
+    gets its fraction of every class to within one sample. A sample without a key is a group of its
+    own.
     """
     column = {name: i for i, name in enumerate(sorted(set(labels)))}
     groups: dict[str, list[int]] = {}

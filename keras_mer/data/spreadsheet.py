@@ -1,4 +1,4 @@
-"""Tables of annotations, .xlsx or .csv, whose header stands in another row in every edition."""
+"""Annotation tables, .xlsx or .csv, with the header row at any position."""
 
 import csv
 import difflib
@@ -11,19 +11,19 @@ from pathlib import Path
 
 from keras_mer.errors import UserError
 
-#: How alike a foreign column's name must be to count as a renamed one.
-ALIKE = 0.8
+#: Least similarity of two column names at which one is taken as a renamed other.
+MIN_SIMILARITY = 0.8
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table.
+    """One row of a table.
 
     Attributes:
-        where: for messages: ``CASME2-coding-20140508.xlsx row 17``, as a spreadsheet counts.
-        values: key -> text, blanks cut off, ``""`` for an empty cell or a column that is not there.
+        where: position for messages, ``CASME2-coding-20140508.xlsx row 17``, counted from 1.
+        values: key -> stripped text, ``""`` for an empty cell or a missing column.
     """
 
     where: str
@@ -34,7 +34,7 @@ class Row:
 
 
 def find(folder: Path, *patterns: str) -> Path | None:
-    """The first table under `folder` whose name matches one of the glob patterns, any case."""
+    """The first table under `folder` whose name matches a glob pattern, case-insensitively."""
     if folder.is_file():
         return folder
     tables = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".xlsx", ".csv", ".xls"))
@@ -52,22 +52,22 @@ def read(
     *,
     first: str = "subject",
 ) -> list[Row]:
-    """The rows of a table as text, under keys of your own.
+    """Read the rows of a table as text, under the given keys.
 
     Args:
         path: an .xlsx or a .csv (comma, semicolon or tab).
-        columns: key -> the names that the column goes by, whatever their case and blanks. A
-            column whose name is only alike is read, and a warning says so.
+        columns: key -> possible names of the column, compared without case and punctuation. A
+            column with a similar name is used as well, with a warning.
         optional: keys whose column may be missing.
-        first: how the header row begins; every sheet and every row is looked through for it.
-            ``""`` takes the first row.
+        first: first cell of the header row, which is searched in every sheet; ``""`` takes the
+            first row.
 
     Returns:
-        The rows below the header that are not empty.
+        The non-empty rows below the header.
 
     Raises:
-        UserError: for an unreadable file, a table without such a header or without a column; it
-            names the column with the nearest one that is there.
+        UserError: for an unreadable file, or a missing header or column; the message names the most
+            similar column that exists.
     """
     for sheet in _sheets(path):
         for index, (number, cells) in enumerate(sheet):
@@ -83,11 +83,13 @@ def read(
                     for line, values in sheet[index + 1 :]
                     if any(values)
                 ]
-    raise UserError(f"{path}: no row that begins with '{first.capitalize()}': not the table wanted")
+    raise UserError(
+        f"{path}: no row that begins with '{first.capitalize()}': not the expected table"
+    )
 
 
 def _match(where: str, header: list[str], columns, optional) -> dict[str, int]:
-    """Key -> index of its column: exact names first, then the most alike of what is left."""
+    """Key -> index of its column: exact names first, then the most similar of the others."""
     words = [_plain(cell) for cell in header]
     places = {}
     for key, names in columns.items():
@@ -108,7 +110,7 @@ def _match(where: str, header: list[str], columns, optional) -> dict[str, int]:
     nearest = {}
     for score, key, i, name in scores:
         nearest.setdefault(key, header[i])
-        if score >= ALIKE and key not in places and i not in places.values():
+        if score >= MIN_SIMILARITY and key not in places and i not in places.values():
             places[key] = i
             _log.warning("%s: column '%s' is read as '%s'", where, header[i], name)
     for key, names in columns.items():
@@ -120,6 +122,7 @@ def _match(where: str, header: list[str], columns, optional) -> dict[str, int]:
 
 
 def _plain(name: str) -> str:
+    """Lowercase letters and digits only."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 

@@ -1,22 +1,22 @@
-"""From a face in an image to the square crop that a model reads."""
+"""Cropping and aligning a face to the square input of a model."""
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-#: Where the eyes stand in a crop without margin, as shares of its side: the median over FER2013's
-#: own images, within 0.02 of where the Haar cascade's boxes have them.
+#: Eye positions in a crop without margin, as fractions of its side: the median over FER2013's
+#: images, within 0.02 of their positions in boxes of the Haar cascade.
 EYES = ((0.315, 0.38), (0.685, 0.38))
 
 
 def crop(image: np.ndarray, box: Sequence[float], margin: float = 0.0) -> np.ndarray:
-    """Cut a box out of an image; what lies over the border repeats the border's pixels.
+    """Crop a box from an image; parts outside the image replicate its border.
 
     Args:
         image: (height, width) or (height, width, channels), any dtype.
         box: x, y, width, height in pixels.
-        margin: share of the box's side that is added on each side.
+        margin: fraction of the box's side that is added on each side.
 
     Returns:
         A copy, of the box's size with its margin, at least one pixel each way.
@@ -33,24 +33,24 @@ def crop(image: np.ndarray, box: Sequence[float], margin: float = 0.0) -> np.nda
 
 
 def _inside(start: int, stop: int, length: int) -> tuple[int, int, int, int]:
-    """The part of a span that lies in 0..length, at least a pixel, and what lacks on each side."""
+    """The part of a span inside 0..length, at least one pixel, and the padding on each side."""
     stop = max(stop, start + 1)
     low, high = min(max(start, 0), length - 1), max(min(stop, length), 1)
-    lacking = (stop - start) - (high - low)
-    before = min(max(low - start, 0), lacking)
-    return low, high, before, lacking - before
+    padding = (stop - start) - (high - low)
+    before = min(max(low - start, 0), padding)
+    return low, high, before, padding - before
 
 
 def align(
     image: np.ndarray, landmarks: Sequence[Sequence[float]], side: int, margin: float = 0.0
 ) -> np.ndarray:
-    """Rotate, scale and cut so that the eyes are level and stand where `EYES` says.
+    """Rotate, scale and crop so that the eyes are level and at the positions `EYES`.
 
     Args:
         image: uint8, (height, width) or (height, width, channels).
-        landmarks: (x, y) in pixels; the first two are the eyes, the left of the image first.
+        landmarks: (x, y) in pixels; the first two are the eyes, the image's left one first.
         side: side of the crop in pixels.
-        margin: share of the crop without margin that is added on each side.
+        margin: fraction of the side without margin that is added on each side.
 
     Returns:
         uint8, (side, side) or (side, side, channels).
@@ -60,8 +60,8 @@ def align(
     scale = side / (face * (1 + 2 * margin))
     factor = int(1 / scale)
     if factor > 1:
-        # A bilinear warp skips pixels when it shrinks by more than two: average them first, in
-        # a part of the image wide enough for any rotation.
+        # A bilinear warp skips pixels when it shrinks by more than two: average blocks first, in
+        # a region large enough for any rotation.
         reach = face * (0.85 + 1.45 * margin)
         corner = np.round((left + right) / 2 - reach)
         part = block_mean(crop(image, (*corner, 2 * reach, 2 * reach)), factor)
@@ -71,10 +71,10 @@ def align(
 
 
 def block_mean(image: np.ndarray, factor: int) -> np.ndarray:
-    """Shrink a uint8 image by a whole number, each pixel the mean of a block.
+    """Shrink a uint8 image by an integer factor; each pixel is the mean of a block.
 
-    Rows and columns that fill no block are cut off. OpenCV does whole blocks 25 times faster than
-    any other area resize.
+    Incomplete blocks at the end are cut off. OpenCV's area resize is 25 times faster for integer
+    factors than for others.
     """
     factor = min(factor, *image.shape[:2])
     rows, columns = image.shape[0] // factor, image.shape[1] // factor
@@ -90,7 +90,7 @@ def _warp(image: np.ndarray, eyes: np.ndarray, side: int, margin: float) -> np.n
     cosine, sine = across / distance * scale
     turn = np.array([[cosine, sine], [-sine, cosine]])
     target = np.array([side / 2, side * (margin + EYES[0][1]) / (1 + 2 * margin)])
-    # Pixel centres lie at +0.5.
+    # Pixel centers lie at +0.5.
     shift = target - 0.5 - turn @ eyes.mean(0)
     return cv2.warpAffine(
         image,

@@ -1,8 +1,8 @@
-"""Where the faces are: OpenCV's Haar cascade, or YuNet with five landmarks.
+"""Face detection: OpenCV's Haar cascade, or YuNet with five landmarks.
 
-Both look at a scaled-down copy of the image and give boxes in the pixels of the image they were
-handed. YuNet's box is made square and put where the Haar cascade would put its own, so that a
-model trained on crops of one works with crops of the other.
+Both search a downscaled copy of the image and return boxes in pixels of the original. YuNet's box
+is converted to a square at the position of the Haar cascade's box, so that a model trained on crops
+of one detector works with crops of the other.
 """
 
 import os
@@ -17,18 +17,18 @@ from keras_mer.errors import UserError, nearest
 from keras_mer.face.align import EYES, block_mean
 from keras_mer.images import to_uint8
 
-#: Longest side, in pixels, of the copy that is searched in photographs and in video.
+#: Longest side, in pixels, of the searched copy: for photographs and for video.
 PHOTO_SIDE = 800
 VIDEO_SIDE = 320
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A face that a detector found.
+    """A detected face.
 
     Attributes:
-        box: x, y, width, height in whole pixels; square, and may reach over the image's border.
-        score: the detector's own certainty; Haar's is unbounded, YuNet's is in 0..1.
+        box: x, y, width, height in whole pixels; square; may extend beyond the image.
+        score: the detector's confidence; Haar's is unbounded, YuNet's is in 0..1.
         landmarks: five (x, y) points (the eye on the left of the image, the eye on its right, the
             tip of the nose, the left and the right corner of the mouth), or None.
     """
@@ -39,21 +39,21 @@ class Detection:
 
 
 class Detector(Protocol):
-    """Anything with `detect` may stand in for the two detectors of this module."""
+    """Interface of a face detector; the two detectors of this module implement it."""
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """Faces of a uint8 image, (height, width) or (height, width, 3) BGR, largest first."""
+        """Detect the faces of a uint8 image, (h, w) gray or (h, w, 3) BGR, largest first."""
         ...
 
 
 class HaarDetector:
-    """OpenCV's frontal Haar cascade, which comes inside the opencv-python wheel.
+    """OpenCV's frontal Haar cascade, which is part of the opencv-python wheel.
 
     Args:
-        max_side: about the longest side in pixels of the copy that is searched.
-        min_face: smallest face, as a share of that copy's shorter side; at least 24 pixels.
-        scale_factor: step between the sizes tried; larger is faster and misses more.
-        min_neighbours: how many overlapping hits make a face; more means fewer false ones.
+        max_side: approximate longest side in pixels of the searched copy.
+        min_face: smallest face, as a fraction of that copy's shorter side; at least 24 pixels.
+        scale_factor: ratio of successive search scales; larger is faster, misses more.
+        min_neighbors: overlapping hits required for a face; more means fewer false positives.
     """
 
     name = "haar"
@@ -63,7 +63,7 @@ class HaarDetector:
         max_side: int = PHOTO_SIDE,
         min_face: float = 0.06,
         scale_factor: float = 1.1,
-        min_neighbours: int = 6,
+        min_neighbors: int = 6,
     ):
         path = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
         if not hasattr(cv2, "CascadeClassifier") or not path.exists():
@@ -75,17 +75,17 @@ class HaarDetector:
         self.max_side = max_side
         self.min_face = min_face
         self.scale_factor = scale_factor
-        self.min_neighbours = min_neighbours
+        self.min_neighbors = min_neighbors
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """Faces of a uint8 grey or BGR image, largest first; none is an empty list."""
+        """Detect the faces of a uint8 gray or BGR image, largest first; an empty list if none."""
         small, scale = shrink(image, self.max_side)
-        grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        smallest = max(24, round(self.min_face * min(grey.shape)))
+        gray = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        smallest = max(24, round(self.min_face * min(gray.shape)))
         boxes, _, weights = self._cascade.detectMultiScale3(
-            cv2.equalizeHist(grey),
+            cv2.equalizeHist(gray),
             self.scale_factor,
-            self.min_neighbours,
+            self.min_neighbors,
             minSize=(smallest, smallest),
             outputRejectLevels=True,
         )
@@ -97,15 +97,15 @@ class HaarDetector:
 
 
 class YuNetDetector:
-    """OpenCV's YuNet network: faster than the cascade, turned faces too, five landmarks.
+    """OpenCV's YuNet network: faster than the cascade, finds rotated faces, gives five landmarks.
 
     Args:
-        model: path of the ONNX file, which no wheel carries (`make detector` fetches it).
-        max_side: about the longest side in pixels of the copy that is searched.
-        min_score: faces below it, in 0..1, are dropped.
+        model: path of the ONNX file, which is not part of the wheel (`make detector` fetches it).
+        max_side: approximate longest side in pixels of the searched copy.
+        min_score: faces with a lower score, in 0..1, are dropped.
 
     Raises:
-        UserError: for a missing file or one that is no YuNet network.
+        UserError: for a missing file or one that is not a YuNet network.
     """
 
     name = "yunet"
@@ -126,7 +126,7 @@ class YuNetDetector:
         self.max_side = max_side
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """Faces of a uint8 grey or BGR image with their landmarks, largest first."""
+        """Detect the faces of a uint8 gray or BGR image with landmarks, largest first."""
         small, scale = shrink(image, self.max_side)
         if small.ndim == 2:
             small = cv2.cvtColor(small, cv2.COLOR_GRAY2BGR)
@@ -148,13 +148,13 @@ class YuNetDetector:
 def make_detector(
     name: str = "haar", model: str | os.PathLike | None = None, max_side: int = PHOTO_SIDE
 ) -> HaarDetector | YuNetDetector:
-    """The detector called ``"haar"`` or ``"yunet"``; `model` is YuNet's ONNX file.
+    """Make the detector ``"haar"`` or ``"yunet"``; `model` is YuNet's ONNX file.
 
     Raises:
-        UserError: for an unknown name, YuNet without its file, or a file that is no YuNet.
+        UserError: for an unknown name, YuNet without its file, or another file.
     """
     if name == "haar":
-        # Video is searched often and at close range, so that a coarser step is enough there.
+        # Faces in video are larger and searched often: a coarser scale step is sufficient.
         video = max_side <= VIDEO_SIDE
         return HaarDetector(max_side, 0.12, 1.2) if video else HaarDetector(max_side)
     if name == "yunet":
@@ -171,7 +171,7 @@ DETECTORS = ("haar", "yunet")
 
 
 def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
-    """A uint8 copy whose longest side is near `side`, and its scale, one over a whole number."""
+    """Downscale by an integer factor to a longest side near `side`: (uint8 image, scale)."""
     image = to_uint8(image)
     factor = max(1, round(max(image.shape[:2]) / side))
     factor = min(factor, *image.shape[:2])
@@ -179,8 +179,8 @@ def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
 
 
 def _haar_like(box: np.ndarray, eyes: np.ndarray) -> tuple[int, int, int, int]:
-    """A square of the tall box's size, placed on the eyes as the Haar cascade places its own."""
-    side = 0.5 * (box[2] / 0.80 + box[3] / 1.09)  # measured against Haar's boxes of the same faces
+    """Convert YuNet's tall box to the square that the Haar cascade gives for these eyes."""
+    side = 0.5 * (box[2] / 0.80 + box[3] / 1.09)  # fitted to Haar boxes of the same faces
     x = eyes[:, 0].mean() - side * (EYES[0][0] + EYES[1][0]) / 2
     y = eyes[:, 1].mean() - side * EYES[0][1]
     return round(float(x)), round(float(y)), round(float(side)), round(float(side))

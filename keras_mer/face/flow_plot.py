@@ -1,4 +1,4 @@
-"""A picture of what moved between two frames."""
+"""Visualization of the optical flow between two frames."""
 
 import cv2
 import numpy as np
@@ -7,12 +7,12 @@ from keras_mer.face import motion
 
 
 def draw(
-    first: np.ndarray, second: np.ndarray, field: np.ndarray, strained: np.ndarray, side: int = 240
+    first: np.ndarray, second: np.ndarray, field: np.ndarray, strain: np.ndarray, side: int = 240
 ) -> np.ndarray:
-    """Two frames, the flow between them (hue is direction, brightness is size) and the strain.
+    """Draw two frames, the flow between them (hue: direction, value: magnitude) and the strain.
 
     Args:
-        first, second: uint8 (h, w). field: (h, w, 2). strained: (h, w).
+        first, second: uint8 (h, w). field: flow, (h, w, 2). strain: (h, w).
         side: of each of the four tiles in pixels.
 
     Returns:
@@ -21,12 +21,12 @@ def draw(
     size = np.hypot(field[..., 0], field[..., 1])
     hue = (np.arctan2(field[..., 1], field[..., 0]) + np.pi) / (2 * np.pi) * 179
     value = 255 * np.clip(size / max(float(np.percentile(size, 99.5)), 1e-6), 0, 1)
-    colours = np.dstack([hue, np.full_like(hue, 220), value]).astype(np.uint8)
-    heat = 255 * np.clip(strained / max(float(np.percentile(strained, 99.5)), 1e-6), 0, 1)
+    colors = np.dstack([hue, np.full_like(hue, 220), value]).astype(np.uint8)
+    heat = 255 * np.clip(strain / max(float(np.percentile(strain, 99.5)), 1e-6), 0, 1)
     tiles = [
         cv2.cvtColor(first, cv2.COLOR_GRAY2BGR),
         cv2.cvtColor(second, cv2.COLOR_GRAY2BGR),
-        cv2.cvtColor(colours, cv2.COLOR_HSV2BGR),
+        cv2.cvtColor(colors, cv2.COLOR_HSV2BGR),
         cv2.applyColorMap(heat.astype(np.uint8), cv2.COLORMAP_INFERNO),
     ]
     out = np.hstack([cv2.resize(t, (side, side), interpolation=cv2.INTER_CUBIC) for t in tiles])

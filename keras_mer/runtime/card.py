@@ -29,7 +29,7 @@ class Card:
             ``"flow"`` for models that read optical flow from onset to apex.
         classes: class names in the order of the model's outputs.
         height, width, channels: size of one input image in pixels; 3 channels are RGB, or for a
-            flow model u, v and strain (`keras_mer.face.motion.image`).
+            flow model u, v and strain (`keras_mer.face.motion.flow_image`).
         frames: frames of one clip; 0 for other models.
         range: input values of black and white, (0, 255) for raw pixels.
         face_margin: share of the detector's box that is added on each side before the crop.

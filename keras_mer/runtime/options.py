@@ -1,4 +1,4 @@
-"""The command-line options that every script of the runtime shares."""
+"""Command-line options shared by the scripts of the runtime."""
 
 import argparse
 
@@ -15,12 +15,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model",
         default=DEFAULT_MODEL,
-        help="a published model's folder, or one of its .tflite files (default: %(default)s)",
+        help="an exported model's folder, or one of its .tflite files (default: %(default)s)",
     )
     group.add_argument(
         "--variant",
         choices=("float32", "float16", "dynamic", "int8"),
-        help="which file of the folder to run (default: the card's choice)",
+        help="which file of the folder to run (default: the one that the card names)",
     )
     group.add_argument(
         "--threads", type=int, default=1, help="threads of one inference (default: 1)"
@@ -39,7 +39,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def load_recogniser(options: argparse.Namespace, max_side: int = PHOTO_SIDE) -> Recogniser:
-    """The `Recogniser` that the shared options describe."""
+    """Load the `Recogniser` that the shared options describe."""
     return Recogniser.load(
         options.model,
         variant=options.variant,

@@ -1,4 +1,4 @@
-"""From a stream of frames to faces with identities and calm labels."""
+"""Tracked faces with smoothed predictions from a stream of frames."""
 
 import time as clock
 from collections import deque
@@ -18,11 +18,11 @@ from keras_mer.runtime.tracking import Track, Tracker
 
 @dataclass(frozen=True)
 class TrackedFace(Face):
-    """A face of a stream: label and probabilities are smoothed over time.
+    """A face in a stream, with label and probabilities smoothed over time.
 
     Attributes:
-        id: its identity, the same from frame to frame.
-        raw: what the model says about this frame alone.
+        id: identity of the track, constant from frame to frame.
+        raw: the prediction for this frame alone, without smoothing.
     """
 
     id: int = 0
@@ -30,19 +30,19 @@ class TrackedFace(Face):
 
 
 class Pipeline:
-    """Detects every few frames, tracks in between, classifies and smooths.
+    """Face detection every few frames, tracking in between, classification and smoothing.
 
     Args:
         recogniser: model and detector; load it with ``max_side=VIDEO_SIDE``.
         detect_every: frames from one detector run to the next.
-        smoothing: half-life in seconds of the exponential mean over probabilities; 0 is none.
+        smoothing: half-life in seconds of the moving average of the probabilities; 0 disables it.
 
     Raises:
         UserError: for a model that reads flow, and for one that reads clips whose preprocessing is
             unknown.
 
     Attributes:
-        seconds: what each part of the last frame took: detect, track, crop, model.
+        seconds: duration of each step for the last frame: detect, track, crop, model.
     """
 
     def __init__(self, recogniser: Recogniser, detect_every: int = 5, smoothing: float = 0.4):
@@ -60,17 +60,20 @@ class Pipeline:
         self.tracker = Tracker()
         self.seconds: dict[str, float] = {}
         self._side = getattr(recogniser.detector, "max_side", VIDEO_SIDE)
-        self._count = self._since = 0
+        self._count = self._since_detection = 0
         self._smoothers: dict[int, Smoother] = {}
         self._clips: dict[int, deque[tuple[np.ndarray, Detection, float]]] = {}
 
     def process(self, image: np.ndarray, time: float, cut: bool = False) -> list[TrackedFace]:
-        """The faces of the next frame, the longest known first.
+        """Find and classify the faces of the next frame.
 
         Args:
             image: uint8, (height, width, 3) BGR.
-            time: seconds, rising from frame to frame.
-            cut: whether the frame does not continue the one before.
+            time: seconds, increasing from frame to frame.
+            cut: whether the frame does not continue the previous one.
+
+        Returns:
+            The confirmed faces, those tracked longest first.
         """
         ticks = [clock.perf_counter()]
         if cut:
@@ -79,13 +82,14 @@ class Pipeline:
         grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         self.tracker.move(grey, scale)
         ticks.append(clock.perf_counter())
-        self._since += 1
-        if cut or self._since >= self.detect_every or self._count == 0 or self.tracker.undecided:
-            found = [_enlarged(face, 1 / scale) for face in self.recogniser.detector.detect(small)]
+        self._since_detection += 1
+        due = self._count == 0 or self._since_detection >= self.detect_every
+        if cut or due or self.tracker.needs_detection:
+            found = [_scaled(face, 1 / scale) for face in self.recogniser.detector.detect(small)]
             self.tracker.update(found, time)
-            if cut:  # a picture that stands alone gets no second look to confirm a face
+            if cut:  # no later frame can confirm a face of a single image
                 self.tracker.update(found, time)
-            self._since = 0
+            self._since_detection = 0
         self._count += 1
         ticks.append(clock.perf_counter())
         tracks = self.tracker.visible
@@ -100,7 +104,7 @@ class Pipeline:
             raws = self.recogniser.predict_faces(samples)
         ticks.append(clock.perf_counter())
         faces = [self._face(t, raw, time) for t, raw in zip(tracks, raws, strict=True)]
-        self._forget()
+        self._remove_lost()
         parts = np.diff(ticks)
         self.seconds = dict(zip(("track", "detect", "crop", "model"), parts, strict=True))
         return faces
@@ -115,7 +119,7 @@ class Pipeline:
         clip = self._clips.setdefault(track.id, deque(maxlen=self.recogniser.card.frames))
         if clip and clip[-1][0].shape != grey.shape:
             clip.clear()
-        clip.append((grey, _enlarged(track.detection, scale), time))
+        clip.append((grey, _scaled(track.detection, scale), time))
         images, faces, times = zip(*clip, strict=True)
         fps = (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else None
         return prepare(
@@ -125,8 +129,8 @@ class Pipeline:
 
     def _face(self, track: Track, raw: Expression, time: float) -> TrackedFace:
         smoother = self._smoothers.setdefault(track.id, Smoother(self.smoothing))
-        calm = smoother.update(np.array(list(raw.probabilities.values())), time)
-        expression = self.recogniser.expression(calm)
+        smoothed = smoother.update(np.array(list(raw.probabilities.values())), time)
+        expression = self.recogniser.expression(smoothed)
         face = track.detection
         return TrackedFace(
             label=expression.label,
@@ -139,15 +143,15 @@ class Pipeline:
             raw=raw,
         )
 
-    def _forget(self) -> None:
-        """Drop what was kept for faces that will not come back, so that memory stays flat."""
+    def _remove_lost(self) -> None:
+        """Delete the state of lost tracks, so that memory does not grow."""
         known = self.tracker.identities
         for table in (self._smoothers, self._clips):
-            for gone in [identity for identity in table if identity not in known]:
-                del table[gone]
+            for lost in [identity for identity in table if identity not in known]:
+                del table[lost]
 
 
-def _enlarged(face: Detection, factor: float) -> Detection:
+def _scaled(face: Detection, factor: float) -> Detection:
     box = tuple(round(v * factor) for v in face.box)
     points = face.landmarks
     if points is not None:

@@ -179,7 +179,7 @@ class Recogniser:
         """Classify a flow image.
 
         Args:
-            image: uint8 (height, width, 3), RGB, as `keras_mer.face.motion.image` computes it.
+            image: uint8 (height, width, 3), RGB, as `keras_mer.face.motion.flow_image` computes it.
 
         Raises:
             UserError: when the model reads something else.
@@ -222,8 +222,8 @@ class Recogniser:
             return
         inputs = {
             "image": "single images: use predict or predict_faces",
-            "clip": f"clips of {self.card.frames} frames: use predict_clip, or Moments for a video",
-            "flow": "flow from onset to apex: use Moments for a video or a clip",
+            "clip": f"clips of {self.card.frames} frames: use predict_clip, or Spotter for a video",
+            "flow": "flow from onset to apex: use Spotter for a video or a clip",
         }
         raise UserError(f"{self.card.name} reads {inputs[self.card.task]}")
 

@@ -1,16 +1,15 @@
-"""Probabilities that move calmly: an exponential mean over time."""
+"""Temporal smoothing of probabilities: an exponential moving average."""
 
 import numpy as np
 
 
 class Smoother:
-    """Exponential mean of a vector, weighted by time and not by frames.
+    """Exponential moving average of a vector, weighted by time and not by frames.
 
-    The past's weight halves every `half_life` seconds, so that the same setting means the same at
-    any frame rate.
+    The weight of past values halves every `half_life` seconds, independent of the frame rate.
 
     Args:
-        half_life: seconds; 0 passes every value through unchanged.
+        half_life: seconds; 0 disables smoothing.
     """
 
     def __init__(self, half_life: float = 0.4):
@@ -19,17 +18,17 @@ class Smoother:
         self._time = 0.0
 
     def update(self, value: np.ndarray, time: float) -> np.ndarray:
-        """Take in the value of one moment, shape (classes,), and give the mean so far.
+        """Add a value, shape (classes,), and return the average so far.
 
         Args:
             value: probabilities.
-            time: seconds, not before the last update's.
+            time: seconds, not less than in the last update.
         """
         value = np.asarray(value, np.float64)
         if self._value is None or self.half_life <= 0:
             self._value = value
         else:
-            # Without the floor, a second value at the same instant would have no weight.
+            # Without the lower bound, a second value with the same time would have no weight.
             passed = max(time - self._time, 1e-3)
             keep = 0.5 ** (passed / self.half_life)
             self._value = keep * self._value + (1 - keep) * value

@@ -1,9 +1,10 @@
-"""Brief expressions in a recording: spotted by how the face moves, named by a clip or flow model.
+"""Micro-expression spotting: intervals found by facial motion, classified by a clip or flow model.
 
-A window slides over the recording. In each, the face is found, held still, and searched for the
-rise and fall that fits best (`keras_mer.face.apex`). It counts when it is brief and the face comes
-back the way it went: what sets the apex apart must be the same against before and against after.
-A head that drifts, light that changes and noise rise somewhere in every window, too.
+A window slides over the clip. In each window the face is located and registered, and the best
+fitting rise and fall is estimated (`keras_mer.face.apex`). It is accepted when it is brief and the
+face returns the way it moved: the difference between apex and onset must agree with the difference
+between apex and offset. Every window has a best fit, but head drift, changing light and noise do
+not pass this test.
 """
 
 import csv
@@ -24,32 +25,32 @@ from keras_mer.files import replacing
 from keras_mer.images import convert
 from keras_mer.kinds import FLOW_METHODS
 from keras_mer.runtime.card import video_preprocessing
-from keras_mer.runtime.io.clip_reader import Film
+from keras_mer.runtime.io.clip_reader import ClipReader
 from keras_mer.runtime.recogniser import Expression, Recogniser
 
-#: Seconds of a window. Windows overlap by half, so that a micro-expression, which lasts half a
-#: second at most, stands whole in one of them.
-WINDOW = 1.0
-#: Longest moment in seconds: half a second, and what its ends are uncertain by.
-LONGEST = 0.6
-#: Least `Moment.agreement` of a moment. Of 18 drawn clips (30 or 50 % of the full expression) 14
-#: lie above; of 36 windows without an expression 2 do, and these last longer than `LONGEST`.
+#: Window length in seconds. Windows overlap by half, so that a micro-expression, which lasts half a
+#: second at most, lies entirely in one of them.
+WINDOW_SECONDS = 1.0
+#: Longest interval in seconds: half a second, and the uncertainty of onset and offset.
+MAX_SECONDS = 0.6
+#: Least `ExpressionInterval.agreement`. Of 18 synthetic clips (30 or 50 % of the full expression)
+#: 14 lie above; of 36 windows without an expression 2 do, and these exceed `MAX_SECONDS`.
 AGREEMENT = 0.85
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
-    """A brief expression in a recording; positions count frames from 0.
+class ExpressionInterval:
+    """A spotted expression with its classification; positions count frames from 0.
 
     Attributes:
-        onset, apex, offset: where it begins, is strongest and is gone.
-        expression: what the model calls it.
-        agreement: cosine between how the apex differs from the onset and how it differs from the
-            offset, -1 to 1: 1 for a face that comes back the way it went.
-        amplitude: the strongest motion from onset to apex, in shares of the face's width.
+        onset, apex, offset: first, strongest and last frame.
+        expression: the model's prediction.
+        agreement: cosine similarity of the differences apex - onset and apex - offset, -1 to 1; 1
+            for a face that returns exactly the way it moved.
+        amplitude: the strongest motion from onset to apex, as a fraction of the face's width.
         box: x, y, width, height of the face at the onset, in pixels.
-        course: float64, its strength in each frame of its window, about 1 at the apex.
-        start: the position of the course's first frame.
+        intensity: float64, (frames of the window,), about 1 at the apex.
+        window_start: position of the window's first frame.
     """
 
     onset: int
@@ -59,20 +60,20 @@ class Moment:
     agreement: float
     amplitude: float
     box: tuple[int, int, int, int]
-    course: np.ndarray
-    start: int
+    intensity: np.ndarray
+    window_start: int
 
 
-class Moments:
-    """Finds and names the brief expressions of the largest face of a recording.
+class Spotter:
+    """Spotting and classification of brief expressions of the largest face in a clip.
 
     Args:
         recogniser: with a model that reads clips or flow.
-        agreement: least agreement of a moment; lower finds more, and more that is none.
-        cropped: every frame already is a face; one that no detector finds is taken whole.
+        agreement: least agreement of an interval; a lower value finds more, and more false ones.
+        cropped: frames are face crops: use the whole frame where the detector finds no face.
 
     Attributes:
-        blind: frames of the last search in whose windows no face was found.
+        frames_without_face: frames of the last clip in whose windows no face was found.
 
     Raises:
         UserError: for a model that reads single images, or whose preprocessing is unknown.
@@ -83,78 +84,80 @@ class Moments:
     ):
         if recogniser.card.task == "image":
             raise UserError(
-                f"{recogniser.card.name} reads single images; moments need a model of clips or flow"
+                f"{recogniser.card.name} reads single images; spotting needs a clip or flow model"
             )
         self.recogniser, self.agreement, self.cropped = recogniser, agreement, cropped
         self.preprocessing = video_preprocessing(recogniser.card, recogniser.detector)
-        self.blind = 0
+        self.frames_without_face = 0
 
-    def search(self, frames: Iterable[np.ndarray], fps: float) -> list[Moment]:
-        """The moments of a recording, in time order; those of one face never overlap.
+    def spot(self, frames: Iterable[np.ndarray], fps: float) -> list[ExpressionInterval]:
+        """Spot the brief expressions of a clip, in time order and without overlap.
 
         Args:
-            frames: uint8, (h, w) grey or (h, w, 3) BGR, of one size; walked once, and no more
-                than a window of them is kept.
-            fps: frames a second.
+            frames: uint8, (h, w) gray or (h, w, 3) BGR, of one size; iterated once, with at most
+                one window of them in memory.
+            fps: frames per second.
 
         Raises:
             UserError: for fewer than 3 frames.
         """
-        length = max(6, round(WINDOW * fps))
+        length = max(6, round(WINDOW_SECONDS * fps))
         step = length // 2
         window: list[np.ndarray] = []
-        found: list[Moment] = []
-        start = count = self.blind = 0
+        found: list[ExpressionInterval] = []
+        start = count = self.frames_without_face = 0
         for image in frames:
             window.append(convert(image, 1)[..., 0])
             count += 1
             if len(window) == length:
-                found += self._look(window, start, fps)
+                found += self._spot_window(window, start, fps)
                 del window[:step]
                 start += step
         if count < 3:
-            raise UserError(f"a recording of {count} frames: an apex needs 3 or more")
-        if start == 0 or len(window) > length - step:  # the end that no window has seen
-            found += self._look(window, start, fps)
-        kept: list[Moment] = []
+            raise UserError(f"a clip of {count} frames: an apex needs 3 or more")
+        if start == 0 or len(window) > length - step:  # the end, not covered by a window yet
+            found += self._spot_window(window, start, fps)
+        kept: list[ExpressionInterval] = []
         for one in sorted(found, key=lambda m: -m.agreement):
             if all(one.offset <= k.onset or one.onset >= k.offset for k in kept):
                 kept.append(one)
         return sorted(kept, key=lambda m: m.onset)
 
-    def whole(self, frames: Sequence[np.ndarray], fps: float) -> Moment:
-        """The one expression of a clip that was cut from its onset to its offset.
+    def classify(self, frames: Sequence[np.ndarray], fps: float) -> ExpressionInterval:
+        """Classify a clip that was cut from the onset to the offset of one expression.
 
         Args:
-            frames: as of `search`; the apex is spotted where there are 3 or more.
-            fps: frames a second.
+            frames: as for `spot`; the apex is spotted where there are 3 or more.
+            fps: frames per second.
 
         Raises:
             UserError: for fewer than 2 frames, or without a face unless the frames are `cropped`.
         """
-        grey = [convert(image, 1)[..., 0] for image in frames]
-        last = len(grey) - 1
+        gray = [convert(image, 1)[..., 0] for image in frames]
+        last = len(gray) - 1
         if last < 1:
-            raise UserError(f"a clip of {len(grey)} frame{'s' * (last != 0)} shows no motion")
-        ready = self._prepare(grey, fps)
+            raise UserError(f"a clip of {len(gray)} frame{'s' * (last != 0)} shows no motion")
+        ready = self._prepare(gray, fps)
         if last < 2:
-            return self._moment(grey, ready, (0, last, last), np.ones(len(grey)), 0, fps)
+            return self._classify(gray, ready, (0, last, last), np.ones(len(gray)), 0, fps)
         found = apex.spot(ready.frames, fps, onset=0, offset=last)
-        return self._moment(grey, ready, (0, found.index, last), found.course, 0, fps)
+        return self._classify(gray, ready, (0, found.index, last), found.intensity, 0, fps)
 
-    def _look(self, window: list[np.ndarray], start: int, fps: float) -> list[Moment]:
+    def _spot_window(
+        self, window: list[np.ndarray], start: int, fps: float
+    ) -> list[ExpressionInterval]:
         try:
             ready = self._prepare(window, fps)
         except UserError:  # no face in its first frames
-            self.blind += len(window)
+            self.frames_without_face += len(window)
             return []
         found = apex.spot(ready.frames, fps)
         after = min(max(found.offset, found.index + 1), len(window) - 1)
         times = (min(found.onset, found.index - 1), found.index, after)
-        brief = times[2] - times[0] <= LONGEST * fps
+        brief = times[2] - times[0] <= MAX_SECONDS * fps
         if not brief or agreement(ready.frames, times) < self.agreement:
             return []
-        return [self._moment(window, ready, times, found.course, start, fps)]
+        return [self._classify(window, ready, times, found.intensity, start, fps)]
 
     def _prepare(self, images: Sequence[np.ndarray], fps: float) -> Prepared:
         made = self.preprocessing
@@ -165,59 +168,61 @@ class Moments:
             register=register, whole=self.cropped,
         )  # fmt: skip
 
-    def _moment(
+    def _classify(
         self,
         images: Sequence[np.ndarray],
         ready: Prepared,
         times: tuple[int, int, int],
-        course: np.ndarray,
+        intensity: np.ndarray,
         start: int,
         fps: float,
-    ) -> Moment:
-        """A moment at `times`, positions in the window that begins at `start`."""
+    ) -> ExpressionInterval:
+        """The interval at `times`, positions in the window that begins at `start`."""
         card, made, (onset, peak, offset) = self.recogniser.card, self.preprocessing, times
-        first, top = (motion.steady(ready.frames, k, fps) for k in (onset, peak))
-        field, strained = motion.between(
+        first, top = (motion.temporal_mean(ready.frames, k, fps) for k in (onset, peak))
+        field, strained = motion.flow_and_strain(
             first, top, made.flow or FLOW_METHODS[0], head=made.head_motion != "kept"
         )
         place = _moved(ready.place, ready.motion[onset])
         if card.task == "flow":
-            said = self.recogniser.predict_flow(motion.image(field, strained, card.height))
+            expression = self.recogniser.predict_flow(
+                motion.flow_image(field, strained, card.height)
+            )
         else:
             part = images[onset : offset + 1]
             face = prepare(
                 part, made.side, made.margin, fps=fps, place=place, register=made.register
             ).frames
-            said = self.recogniser.predict_clip(motion.resample(face, card.frames))
-        return Moment(
+            expression = self.recogniser.predict_clip(motion.resample(face, card.frames))
+        return ExpressionInterval(
             *(start + k for k in times),
-            said,
+            expression,
             agreement(ready.frames, times),
             motion.amplitude(field),
             _box(place),
-            course,
+            intensity,
             start,
         )
 
 
-def row(moment: Moment, film: Film) -> dict[str, object]:
-    """A moment as a row of a table: seconds, the recording's own frame numbers, what it shows."""
-    times = {"onset": moment.onset, "apex": moment.apex, "offset": moment.offset}
-    said = moment.expression
+def interval_row(interval: ExpressionInterval, clip: ClipReader) -> dict[str, object]:
+    """An interval as a table row: seconds, the clip's own frame numbers and the prediction."""
+    times = {"onset": interval.onset, "apex": interval.apex, "offset": interval.offset}
+    expression = interval.expression
     return {
-        **{name: round(k / film.fps, 4) for name, k in times.items()},
-        **{f"{name}_frame": film.number(k) for name, k in times.items()},
-        "label": said.label,
-        "confidence": round(said.confidence, 5),
-        "agreement": round(moment.agreement, 3),
-        "amplitude": round(moment.amplitude, 5),
-        **dict(zip(("x", "y", "width", "height"), moment.box, strict=True)),
-        **{name: round(share, 5) for name, share in said.probabilities.items()},
+        **{name: round(k / clip.fps, 4) for name, k in times.items()},
+        **{f"{name}_frame": clip.number(k) for name, k in times.items()},
+        "label": expression.label,
+        "confidence": round(expression.confidence, 5),
+        "agreement": round(interval.agreement, 3),
+        "amplitude": round(interval.amplitude, 5),
+        **dict(zip(("x", "y", "width", "height"), interval.box, strict=True)),
+        **{name: round(value, 5) for name, value in expression.probabilities.items()},
     }
 
 
 def write_csv(path: str | os.PathLike, rows: Sequence[dict[str, object]]) -> None:
-    """Write rows of `row`, of several recordings with a first column ``file``; ``-``: the screen.
+    """Write rows of `interval_row` as CSV; ``-`` writes to the screen.
 
     Raises:
         UserError: for a path that does not end in .csv.
@@ -233,12 +238,13 @@ def write_csv(path: str | os.PathLike, rows: Sequence[dict[str, object]]) -> Non
 
 
 def agreement(frames: np.ndarray, times: Sequence[int]) -> float:
-    """How alike the apex's differences from before and from after are, see `Moment.agreement`.
+    """Cosine similarity of the apex's differences to onset and offset.
 
-    The two see different frames around the apex, so that the noise of a frame agrees with nothing.
+    See `ExpressionInterval.agreement`. The two differences use different frames around the apex, so
+    that the noise of a frame does not correlate with itself.
 
     Args:
-        frames: uint8 (frames, side, side), a still face.
+        frames: uint8 (frames, side, side), a registered face.
         times: onset, apex and offset.
     """
     onset, peak, offset = times
@@ -246,15 +252,15 @@ def agreement(frames: np.ndarray, times: Sequence[int]) -> float:
     top = list(range(max(peak - near, onset + 1), min(peak + near, offset - 1) + 1)) or [peak]
     before = range(max(0, onset - near), onset + 1)
     after = range(offset, min(offset + near, len(frames) - 1) + 1)
-    rise = _mean(frames, top[::2]) - _mean(frames, before)
-    fall = _mean(frames, top[1::2] or top) - _mean(frames, after)
+    rise = _mean_contrast(frames, top[::2]) - _mean_contrast(frames, before)
+    fall = _mean_contrast(frames, top[1::2] or top) - _mean_contrast(frames, after)
     rise, fall = rise - rise.mean(), fall - fall.mean()
     size = float(np.linalg.norm(rise) * np.linalg.norm(fall))
     return float((rise * fall).sum()) / size if size else 0.0
 
 
-def _mean(frames: np.ndarray, positions: Iterable[int]) -> np.ndarray:
-    """Mean local contrast of some frames, from which light that flickers drops out."""
+def _mean_contrast(frames: np.ndarray, positions: Iterable[int]) -> np.ndarray:
+    """Mean local contrast of some frames, which is invariant to flickering light."""
     side, out = frames.shape[1], []
     for k in positions:
         fine = cv2.GaussianBlur(frames[k].astype(np.float32), (0, 0), side / 80)
@@ -264,14 +270,14 @@ def _mean(frames: np.ndarray, positions: Iterable[int]) -> np.ndarray:
 
 
 def _moved(place: Place, matrix: np.ndarray) -> Place:
-    """Where the face is in a frame, whose motion to the first frame is `matrix`, (2, 3)."""
+    """The face's location in a frame whose motion to the first frame is `matrix`, (2, 3)."""
     back = cv2.invertAffineTransform(matrix)
     eyes = np.asarray(place.eyes) @ back[:, :2].T + back[:, 2]
     return Place(tuple((float(x), float(y)) for x, y in eyes), place.how)
 
 
 def _box(place: Place) -> tuple[int, int, int, int]:
-    """The box in which the eyes stand where a detector's box has them."""
+    """The box that a detector would give for a face with these eye positions."""
     (left, top), (right, _) = place.eyes
     side = (right - left) / (EYES[1][0] - EYES[0][0])
     corner = left - EYES[0][0] * side, top - EYES[0][1] * side

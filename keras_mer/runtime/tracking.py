@@ -1,9 +1,9 @@
-"""Who is who from frame to frame, and where a face goes between two detections.
+"""Multi-face tracking: identities from frame to frame, and box motion between detections.
 
-Between detections a face moves with the median optical flow of a grid of points inside its box;
-where the flow cannot be trusted it goes on at its last speed. A detection belongs to the track
-whose box it overlaps most. A track that was lost keeps its identity for a while, so that a hand
-before the face does not make a new person.
+Between detections a box moves with the median optical flow of a grid of points inside it; where
+the flow is unreliable it continues at its last velocity. A detection is assigned to the track whose
+box it overlaps most. A hidden track keeps its identity for some seconds, so that a short occlusion
+does not create a new identity.
 """
 
 from collections.abc import Sequence
@@ -20,43 +20,43 @@ _FLOW = {"winSize": (15, 15), "maxLevel": 2, "criteria": (3, 10, 0.03)}
 
 @dataclass
 class Track:
-    """A face followed through time.
+    """One tracked face.
 
     Attributes:
         id: its identity, from 1.
         box: x, y, width, height in pixels of the frame, as floats.
-        detection: the last detection of it, moved along with the box.
-        hits: detections so far.
-        missed: detector runs since the last one.
-        seen: time of the last one in seconds.
-        speed: pixels a frame, (x, y).
+        detection: its last detection, moved along with the box.
+        hits: number of detections so far.
+        missed: detector runs since the last detection.
+        last_seen: time of the last detection in seconds.
+        velocity: pixels per frame, (x, y).
     """
 
     id: int
     box: np.ndarray
     detection: Detection
-    seen: float
+    last_seen: float
     hits: int = 1
     missed: int = 0
-    speed: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
 
     def shift(self, step: np.ndarray) -> None:
         """Move by (x, y) pixels."""
         self.box[:2] += step
-        self.speed = 0.5 * self.speed + 0.5 * step
-        self._settle(step)
+        self.velocity = 0.5 * self.velocity + 0.5 * step
+        self._update_detection(step)
 
     def accept(self, detection: Detection, time: float) -> None:
-        """Take in a new detection; the detector's jitter is halved, a real move is followed."""
+        """Update with a new detection; small changes (detector jitter) are halved."""
         found = np.asarray(detection.box, np.float64)
         jump = np.abs(found - self.box).max() / max(self.box[2], 1)
         weight = 0.5 if jump < 0.12 else 1.0
         self.box = (1 - weight) * self.box + weight * found
         self.detection = detection
-        self.hits, self.missed, self.seen = self.hits + 1, 0, time
-        self._settle(np.zeros(2))
+        self.hits, self.missed, self.last_seen = self.hits + 1, 0, time
+        self._update_detection(np.zeros(2))
 
-    def _settle(self, step: np.ndarray) -> None:
+    def _update_detection(self, step: np.ndarray) -> None:
         points = self.detection.landmarks
         if points is not None:
             points = tuple((x + float(step[0]), y + float(step[1])) for x, y in points)
@@ -65,77 +65,77 @@ class Track:
 
 
 class Tracker:
-    """Follows any number of faces.
+    """Tracker for any number of faces.
 
     Args:
-        confirm: detections before a face counts, which keeps the detector's slips out.
-        patience: detector runs without the face before it is hidden.
-        memory: seconds for which a hidden face keeps its identity.
+        min_hits: detections that confirm a track, so that single false positives are not shown.
+        max_missed: detector runs without the face after which it is hidden.
+        max_age: seconds for which a hidden face keeps its identity.
     """
 
-    def __init__(self, confirm: int = 2, patience: int = 3, memory: float = 2.0):
-        self.confirm, self.patience, self.memory = confirm, patience, memory
+    def __init__(self, min_hits: int = 2, max_missed: int = 3, max_age: float = 2.0):
+        self.min_hits, self.max_missed, self.max_age = min_hits, max_missed, max_age
         self._tracks: list[Track] = []
         self._next = 1
         self._before: np.ndarray | None = None
 
     @property
     def visible(self) -> list[Track]:
-        """The confirmed faces in view, the oldest first."""
-        return [t for t in self._tracks if t.hits >= self.confirm and t.missed <= self.patience]
+        """The confirmed tracks in view, the oldest first."""
+        return [t for t in self._tracks if t.hits >= self.min_hits and t.missed <= self.max_missed]
 
     @property
     def identities(self) -> set[int]:
-        """The identities that are in view or may still come back."""
+        """The identities that are in view or may still return."""
         return {t.id for t in self._tracks}
 
     @property
-    def undecided(self) -> bool:
-        """Whether a detector run now would confirm a new face or find a hidden one again."""
-        return any(t.hits < self.confirm or 0 < t.missed <= self.patience for t in self._tracks)
+    def needs_detection(self) -> bool:
+        """Whether an unconfirmed or recently missed track awaits a detector run."""
+        return any(t.hits < self.min_hits or 0 < t.missed <= self.max_missed for t in self._tracks)
 
     def reset(self) -> None:
-        """Forget every face, as at a cut; identities already given are not given again."""
+        """Remove every track, as at a cut; identities are not reused."""
         self._tracks, self._before = [], None
 
-    def move(self, grey: np.ndarray, scale: float) -> None:
-        """Carry the faces into the next frame.
+    def move(self, gray: np.ndarray, scale: float) -> None:
+        """Move the boxes to the next frame by optical flow.
 
         Args:
-            grey: uint8, (height, width), the frame or a scaled-down copy of it.
-            scale: pixels of `grey` for each pixel of the boxes.
+            gray: uint8, (height, width), the frame or a scaled-down copy of it.
+            scale: pixels of `gray` for each pixel of the boxes.
         """
-        before, self._before = self._before, grey
-        shown = [t for t in self._tracks if t.missed <= self.patience]
-        if before is None or before.shape != grey.shape or not shown:
+        before, self._before = self._before, gray
+        shown = [t for t in self._tracks if t.missed <= self.max_missed]
+        if before is None or before.shape != gray.shape or not shown:
             return
         starts = [(t.box[:2] + _GRID * t.box[2:]) * scale for t in shown]
         points = np.concatenate(starts).astype(np.float32).reshape(-1, 1, 2)
-        ahead, there, _ = cv2.calcOpticalFlowPyrLK(before, grey, points, None, **_FLOW)
-        back, again, _ = cv2.calcOpticalFlowPyrLK(grey, before, ahead, None, **_FLOW)
+        ahead, found, _ = cv2.calcOpticalFlowPyrLK(before, gray, points, None, **_FLOW)
+        back, found_back, _ = cv2.calcOpticalFlowPyrLK(gray, before, ahead, None, **_FLOW)
         error = np.linalg.norm(back - points, axis=2).ravel()
-        good = (there.ravel() == 1) & (again.ravel() == 1) & (error < 1.0)
+        good = (found.ravel() == 1) & (found_back.ravel() == 1) & (error < 1.0)
         steps = (ahead - points).reshape(-1, 2) / scale
         for number, track in enumerate(shown):
             part = slice(number * len(_GRID), (number + 1) * len(_GRID))
             if good[part].sum() >= len(_GRID) // 4:
                 track.shift(np.median(steps[part][good[part]], axis=0))
             else:
-                track.shift(0.8 * track.speed)
+                track.shift(0.8 * track.velocity)
 
     def update(self, detections: Sequence[Detection], time: float) -> None:
-        """Match a detector run, made on the frame last moved to, with the faces known."""
+        """Assign the detections of the current frame to tracks; the rest start new tracks."""
         pairs = sorted(
             (
-                (_likeness(track.box, np.asarray(face.box, np.float64)), t, d)
+                (_match_score(track.box, np.asarray(face.box, np.float64)), t, d)
                 for t, track in enumerate(self._tracks)
                 for d, face in enumerate(detections)
             ),
             reverse=True,
         )
         tracks, faces = set(range(len(self._tracks))), set(range(len(detections)))
-        for likeness, t, d in pairs:
-            if likeness > 0 and t in tracks and d in faces:
+        for score, t, d in pairs:
+            if score > 0 and t in tracks and d in faces:
                 self._tracks[t].accept(detections[d], time)
                 tracks.discard(t)
                 faces.discard(d)
@@ -144,20 +144,20 @@ class Tracker:
         self._tracks = [
             t
             for t in self._tracks
-            if (t.hits >= self.confirm and time - t.seen <= self.memory) or t.missed == 0
+            if (t.hits >= self.min_hits and time - t.last_seen <= self.max_age) or t.missed == 0
         ]
         for d in sorted(faces):
             face = detections[d]
             box = np.asarray(face.box, np.float64)
             self._tracks.append(Track(0, box, face, time))
         for track in self._tracks:
-            # Numbered when confirmed, so that a slip of the detector uses up no identity.
-            if track.id == 0 and track.hits >= self.confirm:
+            # Numbered when confirmed, so that a false positive uses up no identity.
+            if track.id == 0 and track.hits >= self.min_hits:
                 track.id, self._next = self._next, self._next + 1
 
 
-def _likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Overlap of two boxes in 0..1, or less for near misses of like size; 0 for strangers."""
+def _match_score(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes; at most 0.2 for close boxes of similar size; else 0."""
     low = np.maximum(one[:2], other[:2])
     high = np.minimum(one[:2] + one[2:], other[:2] + other[2:])
     shared = float(np.prod(np.maximum(high - low, 0)))
@@ -165,6 +165,6 @@ def _likeness(one: np.ndarray, other: np.ndarray) -> float:
     if overlap > 0.2:
         return overlap
     distance = np.linalg.norm(one[:2] + one[2:] / 2 - other[:2] - other[2:] / 2)
-    alike = 0.6 < one[2] / max(other[2], 1e-9) < 1.7
+    similar = 0.6 < one[2] / max(other[2], 1e-9) < 1.7
     side = (one[2] + other[2]) / 2
-    return float(0.2 * max(0.0, 1 - distance / side)) if alike else 0.0
+    return float(0.2 * max(0.0, 1 - distance / side)) if similar else 0.0

@@ -1,9 +1,9 @@
-"""Faces drawn from facial action units: pictures, photographs and clips, with the truth known."""
+"""Synthetic faces from facial action units: images, photographs and clips with ground truth."""
 
 from keras_mer.synthetic.clip import Clip, draw_clip, profile
 from keras_mer.synthetic.clip_layouts import write_casme2, write_samm, write_smic
 from keras_mer.synthetic.cohn_kanade import write_ck48, write_ckplus
-from keras_mer.synthetic.face import draw_expression, draw_face, draw_sheet
+from keras_mer.synthetic.face import draw_expression, draw_face
 from keras_mer.synthetic.identity import HAIR_STYLES, Identity, make_identity
 from keras_mer.synthetic.layouts import (
     write_ckextended_csv,
@@ -30,7 +30,6 @@ __all__ = [
     "draw_expression",
     "draw_face",
     "draw_photo",
-    "draw_sheet",
     "make_identity",
     "profile",
     "vector",

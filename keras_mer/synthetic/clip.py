@@ -1,4 +1,4 @@
-"""Clips of micro-expressions: a face at rest, a brief slight movement, and rest again."""
+"""Synthetic clips of micro-expressions: rest, a brief slight movement, and rest again."""
 
 from dataclasses import dataclass, replace
 
@@ -13,17 +13,17 @@ from keras_mer.synthetic.units import action_units, check_expression, check_inte
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """A drawn clip and the truth about it.
+    """A synthetic clip with its ground truth.
 
     Attributes:
         frames: uint8 (T, H, W, 3), BGR.
-        fps: frames a second.
-        onset, apex, offset: frame numbers, counted from 0: the last frame at rest, the peak, the
-            first frame at rest again.
-        profile: float64 (T,), 0 at rest to 1 at the apex.
+        fps: frames per second.
+        onset, apex, offset: frame numbers from 0: the last frame at rest, the peak, the first
+            frame at rest again.
+        profile: float64 (T,), intensity profile, 0 at rest to 1 at the apex.
         expression: canonical name. intensity: at the apex, as a fraction of the full expression.
         subject: the person's name.
-        units: float64 (T, 2, AUs), the AUs drawn in each frame.
+        units: float64 (T, 2, AUs), the AU strengths of each frame.
     """
 
     frames: np.ndarray
@@ -39,17 +39,18 @@ class Clip:
 
 
 def profile(frames: int, onset: int, apex: int, offset: int) -> np.ndarray:
-    """Strength of a movement over time: half a cosine up to the apex, half a cosine down.
+    """Intensity profile of a movement: half a cosine up to the apex, half a cosine down.
 
     Args:
-        frames: how many. onset, apex, offset: frame numbers, 0 <= onset < apex <= offset < frames.
+        frames: number of frames.
+        onset, apex, offset: frame numbers, 0 <= onset < apex <= offset < frames.
 
     Returns:
-        float64 (frames,): 0 up to the onset, 1 at the apex and only there, 0 from the offset on
-        (after it, when the apex is the offset).
+        float64 (frames,): 0 up to the onset, 1 only at the apex, 0 from the offset on (after it,
+        when the apex is the offset).
 
     Raises:
-        UserError: for frame numbers out of order.
+        UserError: for frame numbers in another order.
     """
     if not 0 <= onset < apex <= offset < frames:
         raise UserError(
@@ -80,27 +81,27 @@ def draw_clip(
     seed: int = 0,
     index: int = 0,
 ) -> Clip:
-    """Draw a clip of one micro-expression. A micro-expression lasts 0.04 to 0.5 s.
+    """Draw a clip of one micro-expression (which lasts 0.04 to 0.5 s).
 
     Args:
-        subject: a person, or the number of one of the population `seed` (`make_identity`).
+        subject: a person, or a person's number in the population `seed` (`make_identity`).
         expression: one of `PROTOTYPES` (EMFACS action units, see `units`).
         intensity: at the apex, a fraction of the full expression, 0 to 1.
-        onset, apex, offset, frames: frame numbers from 0, and how many; see `profile`.
-        fps: frames a second; it sets how fast drift and flicker go.
-        size, margin: as `draw_face`.
-        drift: how far the head wanders, standard deviation in face units (half a face's width);
-            it turns by half as many radians.
-        flicker: change of the light, standard deviation as a fraction of it.
-        noise: of the camera, standard deviation in grey levels, anew in each frame.
-        variation: how far the clip's pose, light and background are from plain (`Scene.random`).
-        seed, index: the same pair gives the same clip, whatever was drawn before.
+        onset, apex, offset, frames: frame numbers from 0, and their count; see `profile`.
+        fps: frames per second; it determines the speed of drift and flicker.
+        size, margin: as for `draw_face`.
+        drift: head motion, standard deviation in face units (half a face's width); the rotation
+            is half as many radians.
+        flicker: of the light, relative standard deviation.
+        noise: of the camera, standard deviation in gray levels, independent in each frame.
+        variation: of pose, light and background, 0 for a plain scene (`Scene.random`).
+        seed, index: the same pair gives the same clip, independent of earlier calls.
 
     Returns:
         Clip: its `frames` are uint8 (frames, size, size, 3), BGR.
 
     Raises:
-        UserError: for an unknown expression, frame numbers out of order or a value out of range.
+        UserError: for an unknown expression, a wrong order of frames or a value out of range.
     """
     expression = check_expression(expression)
     intensity = check_intensity(intensity)
@@ -115,18 +116,18 @@ def draw_clip(
             raise UserError(f"{name} must not be negative (fps above 0), got {value:g}")
     if seed < 0 or index < 0:
         raise UserError(f"seed and index must be >= 0, got {seed} and {index}")
-    who = subject if isinstance(subject, Identity) else make_identity(seed, subject)
+    identity = subject if isinstance(subject, Identity) else make_identity(seed, subject)
     rng = np.random.default_rng([seed, index, 0xC119])
-    rest = action_units("neutral", 0, who)
+    rest = action_units("neutral", 0, identity)
     rest = rest * np.exp(0.2 * rng.standard_normal(rest.shape[1]))
-    moved = np.clip(action_units(expression, intensity, who, rng, jitter=0.12), rest, None)
+    moved = np.clip(action_units(expression, intensity, identity, rng, jitter=0.12), rest, None)
     still = np.array([name == 0 for name in _shown(expression)])
     moved[:, still] = rest[:, still]  # only the expression's own units move
     units = rest + strength[:, None, None] * (moved - rest)
     scene = replace(Scene.random(rng, variation), noise=noise)
     time = np.arange(frames) / fps
-    wander = _wander(rng, time, 4)
-    # mains light beats slowly against the shutter; a little of it is random
+    drift_path = _random_drift(rng, time, 4)
+    # beat of mains light with the shutter, and a small random part
     beat = np.sin(2 * np.pi * rng.uniform(2, 8) * time + rng.uniform(0, 6.3))
     light = 1 + flicker * (beat + 0.4 * rng.standard_normal(frames))
     first = scene.seed[0]
@@ -134,26 +135,27 @@ def draw_clip(
     for k in range(frames):
         now = replace(
             scene,
-            dx=scene.dx + drift * wander[0, k],
-            dy=scene.dy + drift * wander[1, k],
-            roll=scene.roll + 0.5 * drift * wander[2, k],
-            yaw=scene.yaw + 0.5 * drift * wander[3, k],
+            dx=scene.dx + drift * drift_path[0, k],
+            dy=scene.dy + drift * drift_path[1, k],
+            roll=scene.roll + 0.5 * drift * drift_path[2, k],
+            yaw=scene.yaw + 0.5 * drift * drift_path[3, k],
             gain=scene.gain * light[k],
             seed=(first, k),
         )
-        pictures[k] = draw_face(who, units[k], now, size, margin)
+        pictures[k] = draw_face(identity, units[k], now, size, margin)
     return Clip(
-        pictures, fps, onset, apex, offset, strength, expression, intensity, who.name, units
+        pictures, fps, onset, apex, offset, strength, expression, intensity, identity.name, units
     )
 
 
 def _shown(expression: str) -> np.ndarray:
+    """Strength of each AU of an expression, summed over both sides."""
     return action_units(expression, 1.0).sum(0)
 
 
-def _wander(rng, time: np.ndarray, ways: int) -> np.ndarray:
-    """Slow smooth motion, 0 in the first frame: (ways, frames), about 1 in size."""
-    speed = rng.uniform(0.2, 1.6, (ways, 3, 1))
-    start = rng.uniform(0, 2 * np.pi, (ways, 3, 1))
+def _random_drift(rng, time: np.ndarray, channels: int) -> np.ndarray:
+    """Slow smooth random motion, 0 in the first frame: (channels, frames), amplitude about 1."""
+    speed = rng.uniform(0.2, 1.6, (channels, 3, 1))
+    start = rng.uniform(0, 2 * np.pi, (channels, 3, 1))
     waves = np.sin(2 * np.pi * speed * time + start)
     return (waves - waves[..., :1]).sum(1) / np.sqrt(3)

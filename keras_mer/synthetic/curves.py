@@ -1,4 +1,4 @@
-"""Lines and outlines as arrays of points, (n, 2)."""
+"""Curves and contours as arrays of points, (n, 2)."""
 
 from functools import lru_cache
 
@@ -32,7 +32,7 @@ def smooth(points: np.ndarray) -> np.ndarray:
 
 
 def mirrored(half: np.ndarray) -> np.ndarray:
-    """A closed outline from its right half, listed from the top's middle to the bottom's."""
+    """A closed contour from its right half, given from the top center to the bottom center."""
     left = half[-2:0:-1] * (-1, 1)
     return np.concatenate([half, left])
 
@@ -53,7 +53,7 @@ def between(x, top, bottom) -> np.ndarray:
 
 
 class Sketch:
-    """Contours by name, and the depth of folds by name; many small curves are computed at once."""
+    """Named contours and fold depths; ellipses and Bezier curves are evaluated in one batch."""
 
     def __init__(self):
         self.shapes: Contours = {}
@@ -62,15 +62,15 @@ class Sketch:
         self._curves: dict[str, tuple] = {}
 
     def ellipse(self, name: str, x: float, y: float, rx: float, ry: float) -> None:
-        """An ellipse's outline by its middle and radii."""
+        """Add an ellipse by its center and radii."""
         self._ellipses[name] = (x, y, rx, ry)
 
     def curve(self, name: str, s: float, a, b, c) -> None:
-        """A quadratic Bezier curve of side `s` (-1 or 1): x is given as for the picture's right."""
+        """Add a quadratic Bezier curve for side `s` (-1 or 1), given for the right of the image."""
         self._curves[name] = (s * a[0], a[1], s * b[0], b[1], s * c[0], c[1])
 
     def finish(self) -> Contours:
-        """All contours."""
+        """Evaluate and return all contours."""
         if self._ellipses:
             table = np.array([*self._ellipses.values()])[:, None]
             rings = CIRCLE * table[..., 2:] + table[..., :2]

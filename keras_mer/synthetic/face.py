@@ -1,20 +1,18 @@
-"""Drawing a face with OpenCV, from its contours and their shading."""
-
-from collections.abc import Sequence
+"""Drawing of a face with OpenCV, from its contours and shading."""
 
 import cv2
 import numpy as np
 
 from keras_mer.errors import UserError
-from keras_mer.synthetic.fixed import surroundings
-from keras_mer.synthetic.identity import Colour, Identity, make_identity
+from keras_mer.synthetic.fixed import fixed_contours
+from keras_mer.synthetic.identity import Color, Identity, make_identity
 from keras_mer.synthetic.pen import Pen, project
-from keras_mer.synthetic.scene import Scene, develop
+from keras_mer.synthetic.scene import Scene, apply_camera
 from keras_mer.synthetic.shading import shading
 from keras_mer.synthetic.shape import contours
-from keras_mer.synthetic.units import PROTOTYPES, action_units
+from keras_mer.synthetic.units import action_units
 
-#: The face box of a drawn face: its middle below the eyes and half its side, in face units.
+#: Face box of a drawn face: its center below the eyes and half its side, in face units.
 BOX_MIDDLE, BOX_HALF = 0.30, 1.22
 
 _PLAIN = np.full((2, 2, 3), 150, np.uint8)
@@ -30,12 +28,12 @@ def draw_face(
     """Draw one face from facial action units (FACS; see `units`).
 
     Args:
-        identity: who.
+        identity: the person.
         units: AU strengths, float (2, AUs), from `action_units` or `vector`.
         scene: pose, light, background, blur and noise; a plain one when None.
-        size: side of the picture in pixels, 16 to 2048.
-        margin: free space around the face box on each side, as a fraction of that box's side;
-            0 crops like FER2013, 0.4 shows hair and shoulders. -0.2 to 3.
+        size: side of the image in pixels, 16 to 2048.
+        margin: space around the face box on each side, as a fraction of that box's side, -0.2 to
+            3; 0 crops like FER2013, 0.4 shows hair and shoulders.
 
     Returns:
         uint8 (size, size, 3), BGR.
@@ -54,7 +52,9 @@ def draw_face(
     canvas = cv2.resize(background, (side, side), interpolation=cv2.INTER_LINEAR)
     middle = (side / 2, side / 2 - BOX_MIDDLE * unit)
     canvas = render(canvas, identity, units, scene, middle, unit)
-    return develop(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), scene, unit / 2)
+    return apply_camera(
+        cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), scene, unit / 2
+    )
 
 
 def draw_expression(
@@ -67,14 +67,14 @@ def draw_expression(
     index: int = 0,
     variation: float = 1.0,
 ) -> np.ndarray:
-    """Draw one picture of a person showing an expression.
+    """Draw one image of a person with an expression.
 
     Args:
-        subject: a person, or the number of one of the population `seed` (`make_identity`).
+        subject: a person, or a person's number in the population `seed` (`make_identity`).
         expression: one of `PROTOTYPES`. intensity: 0 (neutral) to 1 (full).
-        size, margin: as `draw_face`.
-        seed, index: the same pair gives the same picture, whatever was drawn before.
-        variation: how much pose, light and camera vary (`Scene.random`), and the AUs with them.
+        size, margin: as for `draw_face`.
+        seed, index: the same pair gives the same image, independent of earlier calls.
+        variation: of pose, light and camera (`Scene.random`), and of the AUs.
 
     Returns:
         uint8 (size, size, 3), BGR.
@@ -84,100 +84,74 @@ def draw_expression(
     """
     if seed < 0 or index < 0:
         raise UserError(f"seed and index must be >= 0, got {seed} and {index}")
-    who = subject if isinstance(subject, Identity) else make_identity(seed, subject)
+    identity = subject if isinstance(subject, Identity) else make_identity(seed, subject)
     rng = np.random.default_rng([seed, index])
-    units = action_units(expression, intensity, who, rng, jitter=0.15 * variation)
-    return draw_face(who, units, Scene.random(rng, variation), size, margin)
+    units = action_units(expression, intensity, identity, rng, jitter=0.15 * variation)
+    return draw_face(identity, units, Scene.random(rng, variation), size, margin)
 
 
-def draw_sheet(
-    subjects: Sequence[int] = (2, 5, 8, 9),
-    expressions: Sequence[str] = tuple(PROTOTYPES),
-    intensity: float = 0.9,
-    size: int = 96,
-    margin: float = 0.1,
-    seed: int = 0,
-    variation: float = 0.4,
-) -> np.ndarray:
-    """Draw a contact sheet: a row a person, a column an expression.
-
-    Arguments and errors are `draw_expression`'s.
-
-    Returns:
-        uint8 (len(subjects) * size, len(expressions) * size, 3), BGR.
-    """
-    rows = [
-        np.hstack(
-            [
-                draw_expression(who, name, intensity, size, margin, seed, 100 * who + k, variation)
-                for k, name in enumerate(expressions)
-            ]
-        )
-        for who in subjects
-    ]
-    return np.vstack(rows)
-
-
-def render(canvas, who: Identity, units, scene: Scene, middle, unit: float) -> np.ndarray:
+def render(canvas, identity: Identity, units, scene: Scene, middle, unit: float) -> np.ndarray:
     """Draw a person on a canvas.
 
     Args:
-        canvas: uint8 (h, w, 3) background, h and w even; may be drawn on.
-        who, units, scene: as `draw_face`.
-        middle: pixel (x, y) of the point between the eyes. unit: pixels a face unit.
+        canvas: uint8 (h, w, 3) background, h and w even; may be modified.
+        identity, units, scene: as for `draw_face`.
+        middle: pixel (x, y) of the point between the eyes. unit: pixels per face unit.
 
     Returns:
         uint8 (h, w, 3).
     """
-    shapes, folds = contours(who, units, scene.gaze)
-    turning, staying = surroundings(who)
-    pen = project(shapes, turning, staying, scene, middle, unit)
+    shapes, folds = contours(identity, units, scene.gaze)
+    rotating, static = fixed_contours(identity)
+    pen = project(shapes, rotating, static, scene, middle, unit)
     h, w = canvas.shape[:2]
-    if "back" in turning:
-        pen.fill(canvas, ["back"], _scaled(who.hair, 0.62))
-    body = ["torso", "neck", "ear0", "ear1", "head"] + (["cap"] if "cap" in turning else [])
+    if "back" in rotating:
+        pen.fill(canvas, ["back"], _scaled(identity.hair, 0.62))
+    body = ["torso", "neck", "ear0", "ear1", "head"] + (["cap"] if "cap" in rotating else [])
     mask = np.zeros((h, w), np.uint8)
     pen.fill(mask, body, 255)
     skin = np.empty_like(canvas)
-    skin[:] = np.array(who.skin, np.uint8)
-    pen.fill(skin, ["neck"], _scaled(who.skin, 0.8))
-    pen.fill(skin, ["torso"], who.cloth)
-    pen.line(skin, ["collar"], _scaled(who.cloth, 0.7), 0.05)
-    pen.fill(skin, ["ear0", "ear1"], _scaled(who.skin, 0.88))
-    pen.fill(skin, ["concha0", "concha1"], _scaled(who.skin, 0.66))
-    pen.fill(skin, ["head"], who.skin)
-    if "cap" in turning:
-        pen.fill(skin, ("cap",), who.hair)
-        strands = [n for n in turning if n.startswith("strand")]
-        pen.line(skin, strands[::2], _scaled(who.hair, 1.14), 0.035)
-        pen.line(skin, strands[1::2], _scaled(who.hair, 0.84), 0.03)
-    shade = shading(who, folds, pen, scene, (h, w), middle, unit)
+    skin[:] = np.array(identity.skin, np.uint8)
+    pen.fill(skin, ["neck"], _scaled(identity.skin, 0.8))
+    pen.fill(skin, ["torso"], identity.cloth)
+    pen.line(skin, ["collar"], _scaled(identity.cloth, 0.7), 0.05)
+    pen.fill(skin, ["ear0", "ear1"], _scaled(identity.skin, 0.88))
+    pen.fill(skin, ["concha0", "concha1"], _scaled(identity.skin, 0.66))
+    pen.fill(skin, ["head"], identity.skin)
+    if "cap" in rotating:
+        pen.fill(skin, ("cap",), identity.hair)
+        strands = [n for n in rotating if n.startswith("strand")]
+        pen.line(skin, strands[::2], _scaled(identity.hair, 1.14), 0.035)
+        pen.line(skin, strands[1::2], _scaled(identity.hair, 0.84), 0.03)
+    shade = shading(identity, folds, pen, scene, (h, w), middle, unit)
     skin = cv2.multiply(skin, shade, scale=1 / 128)
     wide = cv2.merge([mask, mask, mask])
     cv2.multiply(skin, wide, skin, 1 / 255)
     cv2.multiply(canvas, cv2.bitwise_not(wide), canvas, 1 / 255)
     canvas = cv2.add(skin, canvas)
-    _features(canvas, who, folds, pen, scene)
+    _features(canvas, identity, folds, pen, scene)
     return canvas
 
 
-def _features(canvas, who: Identity, folds, pen: Pen, scene: Scene) -> None:
-    """What has sharp edges: eyes, brows, nostrils, mouth, glasses."""
+def _features(canvas, identity: Identity, folds, pen: Pen, scene: Scene) -> None:
+    """Draw the parts with sharp edges: eyes, brows, nostrils, mouth, glasses."""
     dim = 0.80 + 0.2 * scene.ambient
-    # beside dark skin a camera shows the whites darker, and so do the cascade's training faces
-    white = tuple(dim * (0.56 * c + 0.40 * max(who.skin)) for c in (226, 230, 236))
+    # in photographs of dark skin, the sclera is darker; the cascade was trained on such images
+    white = tuple(dim * (0.56 * c + 0.40 * max(identity.skin)) for c in (226, 230, 236))
     pen.fill(canvas, ("eye0", "eye1"), white)
     pen.fill(canvas, ("eyeshade0", "eyeshade1"), _scaled(white, 0.8))
-    pen.fill(canvas, ("ring0", "ring1"), _scaled(who.iris, 0.55))
-    pen.fill(canvas, ("iris0", "iris1"), who.iris)
+    pen.fill(canvas, ("ring0", "ring1"), _scaled(identity.iris, 0.55))
+    pen.fill(canvas, ("iris0", "iris1"), identity.iris)
     pen.fill(canvas, ("pupil0", "pupil1"), (14, 12, 12))
     pen.fill(canvas, ("glint0", "glint1"), (245, 245, 245))
-    pen.line(canvas, ("lowerlid0", "lowerlid1"), _scaled(who.skin, 0.55), 0.014)
-    b, g, r = _scaled(who.skin, 0.32)
+    pen.line(canvas, ("lowerlid0", "lowerlid1"), _scaled(identity.skin, 0.55), 0.014)
+    b, g, r = _scaled(identity.skin, 0.32)
     pen.fill(canvas, ("lash0", "lash1"), (min(b, 46), min(g, 46), min(r, 56)))
-    pen.fill(canvas, ("brow0", "brow1"), _scaled(who.hair, 0.7 if sum(who.hair) < 420 else 0.6))
-    pen.fill(canvas, ("nostril0", "nostril1"), _scaled(who.skin, 0.34))
-    # teeth and tongue come out of the dark as the mouth opens, not all at once
+    pen.fill(
+        canvas, ("brow0", "brow1"), _scaled(identity.hair, 0.7 if sum(identity.hair) < 420 else 0.6)
+    )
+    pen.fill(canvas, ("nostril0", "nostril1"), _scaled(identity.skin, 0.34))
+    # teeth and tongue appear gradually as the mouth opens
     gap = folds["open"]
     if gap > 0.004:
         dark = (34, 24, 62)
@@ -186,21 +160,21 @@ def _features(canvas, who: Identity, folds, pen: Pen, scene: Scene) -> None:
             pen.fill(canvas, ("tongue",), _mixed(dark, (92, 84, 168), (gap - 0.12) / 0.1))
         lit = (206 * dim, 222 * dim, 228 * dim)
         pen.fill(canvas, ("teeth",), _mixed(dark, lit, gap / 0.05))
-    pen.fill(canvas, ("upperlip",), _scaled(who.lips, 0.86))
-    pen.fill(canvas, ("lowerlip",), who.lips)
-    pen.line(canvas, ("lipshine",), _scaled(who.lips, 1.14), 0.025)
-    pen.fill(canvas, ("seam", "corner0", "corner1"), _scaled(who.lips, 0.45))
-    if who.glasses:
-        pen.line(canvas, ("glass0", "glass1"), who.frame, 0.032, closed=True)
-        pen.line(canvas, ("nosebridge", "temple0", "temple1"), who.frame, 0.032)
+    pen.fill(canvas, ("upperlip",), _scaled(identity.lips, 0.86))
+    pen.fill(canvas, ("lowerlip",), identity.lips)
+    pen.line(canvas, ("lipshine",), _scaled(identity.lips, 1.14), 0.025)
+    pen.fill(canvas, ("seam", "corner0", "corner1"), _scaled(identity.lips, 0.45))
+    if identity.glasses:
+        pen.line(canvas, ("glass0", "glass1"), identity.frame, 0.032, closed=True)
+        pen.line(canvas, ("nosebridge", "temple0", "temple1"), identity.frame, 0.032)
 
 
-def _scaled(colour: Colour, factor: float) -> Colour:
-    b, g, r = colour
+def _scaled(color: Color, factor: float) -> Color:
+    b, g, r = color
     return min(255.0, b * factor), min(255.0, g * factor), min(255.0, r * factor)
 
 
-def _mixed(first: Colour, second: Colour, share: float) -> Colour:
+def _mixed(first: Color, second: Color, share: float) -> Color:
     share = min(max(share, 0.0), 1.0)
     b, g, r = (a + share * (c - a) for a, c in zip(first, second, strict=True))
     return b, g, r

@@ -1,4 +1,4 @@
-"""What the face's muscles do not move: hair, ears, neck, clothes, glasses, places of wrinkles."""
+"""Contours without muscle motion: hair, ears, neck, clothes, glasses, positions of wrinkles."""
 
 import zlib
 from functools import lru_cache
@@ -15,52 +15,56 @@ _SQUARE = np.array(
 
 
 @lru_cache(maxsize=4096)
-def surroundings(who: Identity) -> tuple[Contours, Contours]:
-    """Contours that the pose turns with the head, and those that stay (neck, clothes).
+def fixed_contours(identity: Identity) -> tuple[Contours, Contours]:
+    """Contours that rotate with the head, and static ones (neck, clothes).
 
     Returns:
-        (turning, staying): polygons by name, each (n, 2) in face units, as `shape.contours`.
+        (rotating, static): polygons by name, each (n, 2) in face units, as in `shape.contours`.
     """
-    rng = np.random.default_rng(zlib.crc32(who.name.encode()))
-    turning: Contours = {}
-    _cap(who, rng, turning)
-    turning.update(_wrinkles(who))
+    rng = np.random.default_rng(zlib.crc32(identity.name.encode()))
+    rotating: Contours = {}
+    _cap(identity, rng, rotating)
+    rotating.update(_wrinkles(identity))
     for side, s in enumerate((-1.0, 1.0)):
         ear = [(0.95, -0.1), (1.08, -0.16), (1.13, 0.02), (1.09, 0.28), (1.0, 0.45), (0.93, 0.35)]
-        turning[f"ear{side}"] = smooth(np.array(ear) * (s * who.width, 1))
+        rotating[f"ear{side}"] = smooth(np.array(ear) * (s * identity.width, 1))
         hollow = [(1.0, 0.0), (1.06, -0.06), (1.075, 0.06), (1.03, 0.24), (1.0, 0.2)]
-        turning[f"concha{side}"] = smooth(np.array(hollow) * (s * who.width, 1))
-        if who.glasses:
-            frame = _SQUARE * (0.37, 0.33) if who.glasses == 2 else _SQUARE * (0.34, 0.4)
-            turning[f"glass{side}"] = smooth(frame * (s, 1) + (s * (who.eye_x + 0.005), 0.035))
-            turning[f"temple{side}"] = np.array([(s * 0.81, -0.12), (s * 1.02 * who.width, -0.1)])
-    if who.glasses:
-        turning["nosebridge"] = np.array([(-0.12, -0.06), (0, -0.1), (0.12, -0.06)])
-    turning["hairline"] = (
-        turning["cap"] * (0.97, 1) + (0, 0.09) if "cap" in turning else np.zeros((0, 2))
+        rotating[f"concha{side}"] = smooth(np.array(hollow) * (s * identity.width, 1))
+        if identity.glasses:
+            frame = _SQUARE * (0.37, 0.33) if identity.glasses == 2 else _SQUARE * (0.34, 0.4)
+            rotating[f"glass{side}"] = smooth(
+                frame * (s, 1) + (s * (identity.eye_x + 0.005), 0.035)
+            )
+            rotating[f"temple{side}"] = np.array(
+                [(s * 0.81, -0.12), (s * 1.02 * identity.width, -0.1)]
+            )
+    if identity.glasses:
+        rotating["nosebridge"] = np.array([(-0.12, -0.06), (0, -0.1), (0.12, -0.06)])
+    rotating["hairline"] = (
+        rotating["cap"] * (0.97, 1) + (0, 0.09) if "cap" in rotating else np.zeros((0, 2))
     )
-    broad = 1.0 if who.jaw > 0.76 else 0.88
+    broad = 1.0 if identity.jaw > 0.76 else 0.88
     neck = np.array([(-0.6, 0.7), (0.6, 0.7), (0.6, 1.7), (0.8, 2.3), (-0.8, 2.3), (-0.6, 1.7)])
     torso = np.array(
         [(0, 2.18), (0.42, 2.06), (0.64, 1.86), (1.15, 2.02), (1.75, 2.25), (2.1, 2.7), (2.3, 3.6),
          (2.4, 6), (2.4, 12), (0, 12)]
     )  # fmt: skip
-    staying = {
+    static = {
         "neck": neck * (broad, 1),
         "torso": smooth(mirrored(torso * (broad, 1))),
         "collar": np.array([(-0.62, 1.85), (-0.4, 2.07), (0, 2.17), (0.4, 2.07), (0.62, 1.85)])
         * (broad, 1),
     }
-    return turning, staying
+    return rotating, static
 
 
-def _wrinkles(who) -> Contours:
+def _wrinkles(identity) -> Contours:
     sketch = Sketch()
     sketch.ellipse("brow_bone", 0, -0.58, 0.5, 0.2)
     for side, s in enumerate((-1.0, 1.0)):
-        sketch.ellipse(f"socket{side}", s * (who.eye_x - 0.02), -0.06, 0.31, 0.16)
+        sketch.ellipse(f"socket{side}", s * (identity.eye_x - 0.02), -0.06, 0.31, 0.16)
         sketch.shapes[f"frown{side}"] = np.array([(s * 0.075, -0.31), (s * 0.07, -0.12)])
-        out = who.eye_x + who.eye_w
+        out = identity.eye_x + identity.eye_w
         for k in range(3):
             rise = -0.09 + 0.08 * k
             sketch.shapes[f"crow{k}{side}"] = np.array(
@@ -70,13 +74,13 @@ def _wrinkles(who) -> Contours:
             sketch.shapes[f"snarl{k}{side}"] = np.array(
                 [(s * (0.03 + 0.02 * k), y), (s * (0.12 + 0.025 * k), y + 0.075)]
             )
-    for k, (x, y) in enumerate(who.freckles.tolist()):
+    for k, (x, y) in enumerate(identity.freckles.tolist()):
         sketch.ellipse(f"freckle{k}", x, y, 0.014, 0.012)
     return sketch.finish()
 
 
-def _cap(who, rng, out: Contours) -> None:
-    w, top, style = who.width, who.hair_y, who.style
+def _cap(identity, rng, out: Contours) -> None:
+    w, top, style = identity.width, identity.hair_y, identity.style
     if style == "bald":
         return
     volume = {"short": 0.0, "parted": 0.08, "fringe": 0.07, "long": 0.08, "curly": 0.22, "bun": 0.0}
@@ -112,10 +116,10 @@ def _cap(who, rng, out: Contours) -> None:
     out["cap"] = smooth(cap)
     x = np.linspace(-0.75, 0.75, 9)
     out["sheen"] = np.stack([x, -1.32 - 0.5 * v + 0.45 * x**2], 1)
-    # strands run from the hairline to the crown, and take the light differently
+    # strands run from the hairline to the crown, in different brightness
     bend = np.linspace(0, 1, 6)[:, None]
     for k in range(10):
-        i = 2 + k % (len(inner) - 4)  # the temples' would hang over the face
+        i = 2 + k % (len(inner) - 4)  # not at the temples, where they would cover the face
         foot = inner[i] + rng.normal(0, 0.03, 2)
         tip = np.array([0.45 * foot[0], -1.5 - v + 0.4 * abs(foot[0])]) * rng.uniform(0.9, 1.0)
         middle = 0.5 * (foot + tip) * (1.12, 1.08)

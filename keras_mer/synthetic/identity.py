@@ -1,4 +1,4 @@
-"""Who is drawn: the proportions, colours and habits of one invented person."""
+"""Synthetic identities: proportions, colors and individual expression of a person."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,7 +8,7 @@ import numpy as np
 from keras_mer.errors import UserError
 from keras_mer.synthetic.numbering import ACTION_UNITS, INDEX
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 HAIR_STYLES = ("bald", "short", "parted", "fringe", "long", "curly", "bun")
 
@@ -46,10 +46,10 @@ class Identity:
         style: one of `HAIR_STYLES`.
         hair_y: the hairline above the eyes (negative).
         beard, moustache: 0 to 1.
-        glasses: 0 none, 1 round, 2 square; `frame` is the frame's BGR colour.
-        age: 0 to 1, the depth of wrinkles and folds.
+        glasses: 0 none, 1 round, 2 square; `frame` is the frame's BGR color.
+        age: 0 to 1, depth of wrinkles and folds.
         freckles: positions in face units, (n, 2).
-        gains: strength of each AU a side, (2, AUs); `rest`: the resting face's AUs, (2, AUs).
+        gains: strength of each AU per side, (2, AUs). rest: AUs of the resting face, (2, AUs).
         teeth: how far the lips part in a full smile, 0 to 1.
         mirrored: whether one-sided expressions are on the left.
     """
@@ -73,12 +73,12 @@ class Identity:
     mouth_w: float
     lip_upper: float
     lip_lower: float
-    skin: Colour
-    hair: Colour
-    iris: Colour
-    lips: Colour
-    cloth: Colour
-    frame: Colour
+    skin: Color
+    hair: Color
+    iris: Color
+    lips: Color
+    cloth: Color
+    frame: Color
     style: str
     hair_y: float
     beard: float
@@ -92,23 +92,23 @@ class Identity:
     mirrored: bool
 
     def adapt(self, expression: str, units: np.ndarray) -> np.ndarray:
-        """How this person shows an expression's AUs, (2, AUs): gains, smile, side of contempt."""
+        """Adapt an expression's AUs, (2, AUs), to this person: gains, smile, side of contempt."""
         out = units[::-1] * self.gains if self.mirrored else units * self.gains
         if expression == "happy":
             out[:, INDEX["25"]] = self.teeth
         elif expression == "angry" and self.teeth > 0.75:
-            out[:, INDEX["25"]] = 0.35  # the same people bare their teeth in anger
+            out[:, INDEX["25"]] = 0.35  # the same people show their teeth in anger
             out[:, INDEX["10"]] = 0.3
         return out
 
 
 @lru_cache(maxsize=4096)
 def make_identity(seed: int = 0, number: int = 1) -> Identity:
-    """The person of this number: the same for the same seed and number, always.
+    """Make the person with this number; the same seed and number give the same person.
 
     Args:
         seed: the population, >= 0.
-        number: which person of it, >= 0; gives the name, ``s001`` for 1.
+        number: of the person, >= 0; gives the name, ``s001`` for 1.
 
     Raises:
         UserError: for a negative seed or number.
@@ -122,8 +122,8 @@ def make_identity(seed: int = 0, number: int = 1) -> Identity:
     tone = rng.random() * (len(_SKIN) - 1)
     skin = _between(_SKIN, tone) * rng.uniform(0.95, 1.04)
     dark = tone / (len(_SKIN) - 1)
-    grey = age > 0.62 and rng.random() < 0.75
-    hair_index = rng.integers(6, 8) if grey else rng.integers(0, 6 if dark < 0.5 else 3)
+    gray = age > 0.62 and rng.random() < 0.75
+    hair_index = rng.integers(6, 8) if gray else rng.integers(0, 6 if dark < 0.5 else 3)
     hair = _HAIR[hair_index] * rng.uniform(0.85, 1.15)
     styles = {
         True: (0.14, 0.4, 0.24, 0.08, 0.02, 0.12, 0),
@@ -162,12 +162,12 @@ def make_identity(seed: int = 0, number: int = 1) -> Identity:
         mouth_w=near(0.37, 0.022),
         lip_upper=near(0.068 + 0.03 * dark, 0.01) * (1 if masculine else 1.12),
         lip_lower=near(0.095 + 0.03 * dark, 0.012) * (1 if masculine else 1.1),
-        skin=_colour(skin),
-        hair=_colour(hair),
-        iris=_colour(iris),
-        lips=_colour(lips),
-        cloth=_colour(_CLOTH[rng.integers(len(_CLOTH))] * rng.uniform(0.8, 1.2)),
-        frame=_colour(((30, 30, 32), (40, 56, 96), (120, 124, 130))[rng.integers(3)]),
+        skin=_color(skin),
+        hair=_color(hair),
+        iris=_color(iris),
+        lips=_color(lips),
+        cloth=_color(_CLOTH[rng.integers(len(_CLOTH))] * rng.uniform(0.8, 1.2)),
+        frame=_color(((30, 30, 32), (40, 56, 96), (120, 124, 130))[rng.integers(3)]),
         style=style,
         hair_y=near(-0.88 - (0.12 * age if masculine else 0), 0.04),
         beard=beard,
@@ -187,6 +187,6 @@ def _between(table: np.ndarray, position: float) -> np.ndarray:
     return table[low] + (position - low) * (table[low + 1] - table[low])
 
 
-def _colour(values) -> Colour:
+def _color(values) -> Color:
     b, g, r = (float(v) for v in np.clip(values, 0, 255))
     return b, g, r

@@ -1,6 +1,6 @@
-"""Datasets of drawn faces, written in the real datasets' own layouts.
+"""Writers of synthetic face datasets in the layouts of the real ones.
 
-The same seed gives the same files, byte for byte. No subject stands in two usages.
+The same seed gives byte-identical files. No subject occurs in two usages.
 """
 
 import csv
@@ -17,11 +17,11 @@ from keras_mer.synthetic.face import draw_expression
 from keras_mer.synthetic.identity import make_identity
 from keras_mer.synthetic.store import (
     Progress,
-    check,
-    counted,
+    check_arguments,
     new_file,
     new_folder,
-    save,
+    save_image,
+    with_progress,
 )
 
 USAGES = (("Training", 0.8), ("PublicTest", 0.1), ("PrivateTest", 0.1))
@@ -34,7 +34,7 @@ _WEAKEST, _STRONGEST = 0.4, 1.0
 
 @dataclass(frozen=True)
 class _Row:
-    """One picture to draw: everything but its pixels."""
+    """One image to draw: its parameters without the pixels."""
 
     index: int
     label: str
@@ -42,11 +42,11 @@ class _Row:
     intensity: float
     usage: str = ""
 
-    def draw(self, size: int, seed: int, colour: bool = False) -> np.ndarray:
+    def draw(self, size: int, seed: int, color: bool = False) -> np.ndarray:
         image = draw_expression(
             self.subject, self.label, self.intensity, size, seed=seed, index=self.index
         )
-        return image if colour else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        return image if color else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
 def write_samples(
@@ -58,7 +58,7 @@ def write_samples(
     progress: Progress | None = None,
     *,
     classes: Sequence[str] = labels.FER2013,
-    colour: bool = False,
+    color: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Write the default dataset: ``images/000001.png`` and ``samples.csv``.
@@ -67,18 +67,18 @@ def write_samples(
     (0 for neutral, else 0.4 to 1). Classes and subjects are balanced.
 
     Args:
-        folder: to be made; whole or absent, even when interrupted.
-        count: pictures. subjects: people. size: side in pixels. seed: of everything.
-        progress: called as ``progress(done, total)`` after each picture.
-        classes: the expressions, contempt among them if wished.
-        colour: BGR pictures instead of grey ones.
+        folder: created atomically, even when interrupted.
+        count: number of images. subjects: of people. size: side in pixels. seed: random seed.
+        progress: called as ``progress(done, total)`` after each image.
+        classes: the expressions, which may include contempt.
+        color: BGR images instead of gray ones.
         overwrite: replace a folder that is not empty.
 
     Raises:
-        UserError: for a folder that is in use, or an argument out of range.
+        UserError: for a folder that is not empty, or an argument out of range.
     """
     classes = labels.vocabulary(classes)
-    check(count, subjects, size, seed)
+    check_arguments(count, subjects, size, seed)
     rows = [
         _row(seed, i, classes[(i % subjects + i // subjects) % len(classes)], i % subjects + 1)
         for i in range(count)
@@ -88,11 +88,11 @@ def write_samples(
         with (root / "samples.csv").open("w", newline="", encoding="utf-8") as f:
             table = csv.writer(f, lineterminator="\n")
             table.writerow(("file", "label", "subject", "intensity"))
-            for row in counted(rows, progress):
+            for row in with_progress(rows, progress):
                 name = f"images/{row.index + 1:06d}.png"
-                save(root / name, row.draw(size, seed, colour))
-                who = make_identity(seed, row.subject).name
-                table.writerow((name, row.label, who, f"{row.intensity:.3f}"))
+                save_image(root / name, row.draw(size, seed, color))
+                subject = make_identity(seed, row.subject).name
+                table.writerow((name, row.label, subject, f"{row.intensity:.3f}"))
 
 
 def write_fer2013_csv(
@@ -107,7 +107,7 @@ def write_fer2013_csv(
 ) -> None:
     """Write a ``fer2013.csv``: emotion (0..6), pixels, Usage; 80/10/10 % by usage.
 
-    Arguments and errors are `write_samples`'; no subject stands in two usages (3 at least).
+    Arguments and errors as for `write_samples`; at least 3 subjects, none in two usages.
     """
     rows = _usage_rows(count, subjects, size, seed, labels.FER2013)
     _write_pixels(path, rows, labels.FER2013, size, seed, progress, overwrite)
@@ -123,9 +123,9 @@ def write_ckextended_csv(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write a ``ckextended.csv``: emotion (0..7, `emotions.CKEXTENDED`), pixels, Usage.
+    """Write a ``ckextended.csv``: emotion (0..7, `labels.CKEXTENDED`), pixels, Usage.
 
-    Arguments and errors are `write_samples`'; no subject stands in two usages (3 at least).
+    Arguments and errors as for `write_samples`; at least 3 subjects, none in two usages.
     """
     rows = _usage_rows(count, subjects, size, seed, labels.CKEXTENDED)
     _write_pixels(path, rows, labels.CKEXTENDED, size, seed, progress, overwrite)
@@ -144,16 +144,18 @@ def write_fer2013_folders(
     """Write Kaggle's folders of FER2013: the rows of `write_fer2013_csv` as JPEG files.
 
     ``train/<class>/Training_<number>.jpg``; ``test/<class>/`` holds ``PublicTest_<number>.jpg``
-    and ``PrivateTest_<number>.jpg``, numbered by row. Arguments and errors are `write_samples`'.
+    and ``PrivateTest_<number>.jpg``, numbered by row. Arguments and errors as for `write_samples`.
     """
     rows = _usage_rows(count, subjects, size, seed, labels.FER2013)
     with new_folder(folder, overwrite) as root:
         for part in ("train", "test"):
             for name in labels.FER2013:
                 (root / part / name).mkdir(parents=True)
-        for row in counted(rows, progress):
+        for row in with_progress(rows, progress):
             part = "train" if row.usage == "Training" else "test"
-            save(root / part / row.label / f"{row.usage}_{row.index}.jpg", row.draw(size, seed))
+            save_image(
+                root / part / row.label / f"{row.usage}_{row.index}.jpg", row.draw(size, seed)
+            )
 
 
 def write_ferplus_csv(
@@ -168,15 +170,15 @@ def write_ferplus_csv(
 ) -> None:
     """Write a ``fer2013new.csv``: FER+'s ten votes a row for `write_fer2013_csv`'s rows.
 
-    Give both the same count, subjects and seed. The weaker the expression, the more votes go
-    astray. One row in 200 (and the seventh) has no image name and ten votes for NF (no face).
-    Arguments and errors are `write_samples`'; `size` is only checked.
+    Use the same count, subjects and seed for both. Weaker expressions get more wrong votes. Rows 6,
+    206, 406, ... have no image name and ten votes for NF (no face). Arguments and errors as for
+    `write_samples`; `size` is only checked.
     """
     rows = _usage_rows(count, subjects, size, seed, labels.FER2013)
     with new_file(path, overwrite) as file, file.open("w", newline="", encoding="utf-8") as f:
         table = csv.writer(f, lineterminator="\n")
         table.writerow(_FERPLUS_HEADER)
-        for row in counted(rows, progress):
+        for row in with_progress(rows, progress):
             if row.index % 200 == 6:
                 table.writerow((row.usage, "", *[0] * 9, 10))
             else:
@@ -190,8 +192,8 @@ def _row(seed: int, index: int, label: str, subject: int, usage: str = "") -> _R
 
 
 def _usage_rows(count, subjects, size, seed, classes) -> list[_Row]:
-    """The rows of a csv with usages: in order, balanced by class, people apart."""
-    check(count, subjects, size, seed)
+    """Rows of a csv with usages: in order, balanced by class, with disjoint subjects."""
+    check_arguments(count, subjects, size, seed)
     if subjects < len(USAGES):
         raise UserError(f"expected {len(USAGES)} subjects at least, one a usage, got {subjects}")
     few = max(1, round(0.1 * subjects))
@@ -214,7 +216,7 @@ def _write_pixels(path, rows, codes, size, seed, progress, overwrite) -> None:
     words = [str(v) for v in range(256)]
     with new_file(path, overwrite) as file, file.open("w", encoding="ascii") as f:
         f.write("emotion,pixels,Usage\n")
-        for row in counted(rows, progress):
+        for row in with_progress(rows, progress):
             pixels = " ".join([words[v] for v in row.draw(size, seed).ravel().tolist()])
             f.write(f"{codes.index(row.label)},{pixels},{row.usage}\n")
 
@@ -223,6 +225,6 @@ def _votes(row: _Row, seed: int) -> list[int]:
     rng = np.random.default_rng([seed, row.index, 0x707])
     chances = np.full(10, 0.06)
     chances[9] = 0.0
-    chances[0] += 0.8 * (1 - row.intensity)  # weak expressions look neutral to some
+    chances[0] += 0.8 * (1 - row.intensity)  # weak expressions get neutral votes
     chances[labels.FERPLUS.index(row.label)] += 1.5 + 2.5 * row.intensity
     return rng.multinomial(10, chances / chances.sum()).tolist()

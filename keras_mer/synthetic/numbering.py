@@ -1,4 +1,4 @@
-"""The order in which action units stand in arrays."""
+"""Order of the action units in arrays."""
 
 #: FACS numbers of the AUs that can be drawn, in the order of an AU array's last axis.
 ACTION_UNITS = (

@@ -1,4 +1,4 @@
-"""Contours from face units to pixels, and the two ways to lay them down."""
+"""Projection of contours from face units to pixels, and their drawing with OpenCV."""
 
 from itertools import accumulate
 from math import cos, sin
@@ -10,7 +10,7 @@ _FIXED = 6  # fractional bits of the coordinates given to OpenCV
 
 
 class Pen:
-    """Contours in pixels, and the two ways to lay them down."""
+    """Named contours in pixels that can be filled or drawn as lines."""
 
     def __init__(self, names, ends, pixels: np.ndarray, unit: float):
         starts = [0, *ends]
@@ -19,30 +19,28 @@ class Pen:
         self._half = {n: half[a:b] for n, a, b in zip(names, starts, ends, strict=False)}
         self._unit = unit
 
-    def fill(self, canvas, names, colour, half=False):
-        """Fill polygons, each on its own: OpenCV leaves out what two of one call share."""
+    def fill(self, canvas, names, color, half=False):
+        """Fill polygons one by one: OpenCV leaves the overlap of polygons of one call empty."""
         points = self._half if half else self._whole
         for name in names:
-            cv2.fillPoly(canvas, [points[name]], colour, cv2.LINE_AA, _FIXED)
+            cv2.fillPoly(canvas, [points[name]], color, cv2.LINE_AA, _FIXED)
 
-    def line(self, canvas, names, colour, width, half=False, closed=False):
+    def line(self, canvas, names, color, width, half=False, closed=False):
         points = self._half if half else self._whole
         thick = max(1, round(width * self._unit * (0.5 if half else 1)))
-        cv2.polylines(
-            canvas, [points[n] for n in names], closed, colour, thick, cv2.LINE_AA, _FIXED
-        )
+        cv2.polylines(canvas, [points[n] for n in names], closed, color, thick, cv2.LINE_AA, _FIXED)
 
 
-def project(shapes, turning, staying, scene, middle, unit) -> Pen:
-    """Turn the head, and bring every contour to fixed-point pixels."""
-    arrays = [*shapes.values(), *turning.values(), *staying.values()]
+def project(shapes, rotating, static, scene, middle, unit) -> Pen:
+    """Rotate the head and project every contour to fixed-point pixels."""
+    arrays = [*shapes.values(), *rotating.values(), *static.values()]
     ends = list(accumulate(map(len, arrays)))
     every = np.concatenate(arrays)
-    last = ends[len(shapes) + len(turning) - 1]
+    last = ends[len(shapes) + len(rotating) - 1]
     x, y = every[:last, 0], every[:last, 1]
     z = np.maximum(1 - (x / 1.12) ** 2 - ((y - 0.1) / 1.75) ** 2, 0)
     z = 0.8 * np.sqrt(z) - 0.25
-    z += 0.22 * np.exp(-((x / 0.2) ** 2) - ((y - 0.45) / 0.22) ** 2)  # the nose stands out
+    z += 0.22 * np.exp(-((x / 0.2) ** 2) - ((y - 0.45) / 0.22) ** 2)  # the nose protrudes
     tx = x * cos(scene.yaw) + z * sin(scene.yaw)
     ty = (y - 0.2) * cos(scene.pitch) + z * sin(scene.pitch)
     c, s = scene.scale * cos(scene.roll), scene.scale * sin(scene.roll)
@@ -53,4 +51,4 @@ def project(shapes, turning, staying, scene, middle, unit) -> Pen:
     every *= unit * (1 << _FIXED)
     every += (middle[0] * (1 << _FIXED), middle[1] * (1 << _FIXED))
     pixels = np.rint(every).astype(np.int32)
-    return Pen([*shapes, *turning, *staying], ends, pixels, unit * scene.scale)
+    return Pen([*shapes, *rotating, *static], ends, pixels, unit * scene.scale)

@@ -1,4 +1,4 @@
-"""Photographs: several people in front of one background, with the faces' boxes known."""
+"""Synthetic photographs: several people in front of one background, with their face boxes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import numpy as np
 from keras_mer.errors import UserError
 from keras_mer.synthetic.face import BOX_HALF, BOX_MIDDLE, render
 from keras_mer.synthetic.identity import make_identity
-from keras_mer.synthetic.scene import Scene, develop
+from keras_mer.synthetic.scene import Scene, apply_camera
 from keras_mer.synthetic.units import PROTOTYPES, action_units, check_expression, check_intensity
 
 _SMALLEST = 56  # pixels: the side of the smallest face box
@@ -17,7 +17,7 @@ _SMALLEST = 56  # pixels: the side of the smallest face box
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A drawn photograph and the truth about it.
+    """A synthetic photograph with its ground truth.
 
     Attributes:
         image: uint8 (height, width, 3), BGR.
@@ -40,11 +40,11 @@ def draw_photo(
     index: int = 0,
     subjects: Sequence[int] | None = None,
 ) -> Photo:
-    """Draw a photograph of people side by side, near and far.
+    """Draw a photograph of people side by side at different distances.
 
     Args:
-        expressions: one name a person, left to right, or how many people to draw at random.
-        width, height: of the picture in pixels.
+        expressions: one name per person, left to right, or the number of random people.
+        width, height: of the image in pixels.
         intensity: 0 to 1, of every expression.
         seed, index: the same pair gives the same photograph.
         subjects: the people's numbers in the population `seed`; random when None.
@@ -53,7 +53,7 @@ def draw_photo(
         Photo: image, boxes, expressions and subjects.
 
     Raises:
-        UserError: for an unknown expression, or more people than the picture has room for.
+        UserError: for an unknown expression, or more people than fit into the image.
     """
     if seed < 0 or index < 0:
         raise UserError(f"seed and index must be >= 0, got {seed} and {index}")
@@ -70,40 +70,42 @@ def draw_photo(
     if subjects is None:
         subjects = rng.permutation(max(200, count))[:count].tolist()
     if len(subjects) != count:
-        raise UserError(f"expected {count} subjects, one a face, got {len(subjects)}")
+        raise UserError(f"expected {count} subjects, one per face, got {len(subjects)}")
     people = [make_identity(seed, int(number)) for number in subjects]
-    canvas = _room(rng, 2 * width, 2 * height)
+    canvas = _background(rng, 2 * width, 2 * height)
     sides = np.clip(largest * rng.uniform(0.6, 1, count), _SMALLEST, None)
     column = width / count
     boxes = np.zeros((count, 4), np.int64)
-    mood = Scene.random(rng, 0.6)
-    for k in np.argsort(sides, kind="stable"):  # the far ones first
+    photo_scene = Scene.random(rng, 0.6)
+    for k in np.argsort(sides, kind="stable"):  # the most distant first
         side = float(sides[k])
         x = (k + 0.5) * column + rng.uniform(-0.5, 0.5) * max(0.0, column - 1.1 * side)
         y = rng.uniform(0.62, 0.72) * side
         y += rng.uniform(0.1, 0.9) * max(0.0, 0.86 * height - y - 0.75 * side)
         own = Scene.random(rng, 0.7)
-        scene = replace(own, dx=0.0, dy=0.0, scale=1.0, light=mood.light, ambient=mood.ambient)
+        scene = replace(
+            own, dx=0.0, dy=0.0, scale=1.0, light=photo_scene.light, ambient=photo_scene.ambient
+        )
         units = action_units(names[k], intensity, people[k], rng, jitter=0.1)
-        _place(canvas, people[k], units, scene, 2 * x, 2 * y, side / BOX_HALF)
+        _draw_person(canvas, people[k], units, scene, 2 * x, 2 * y, side / BOX_HALF)
         boxes[k] = np.rint((x - side / 2, y - side / 2, side, side))
     image = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-    image = develop(image, replace(mood, blur=0.0, noise=1.5), 1.0)
+    image = apply_camera(image, replace(photo_scene, blur=0.0, noise=1.5), 1.0)
     return Photo(image, boxes, names, tuple(p.name for p in people))
 
 
-def _place(canvas, who, units, scene, x: float, y: float, unit: float) -> None:
-    """Draw one person with the face box's middle at (x, y), in the part of the canvas touched."""
+def _draw_person(canvas, identity, units, scene, x: float, y: float, unit: float) -> None:
+    """Draw one person with the face box centered at (x, y), rendering only the region needed."""
     w = canvas.shape[1]
     left, right = max(0, int(x - 2.8 * unit)) & ~1, min(w, int(x + 2.8 * unit))
     top = max(0, int(y - 2.8 * unit)) & ~1
     part = np.ascontiguousarray(canvas[top:, left:right])
     middle = (x - left, y - top - BOX_MIDDLE * unit)
-    canvas[top:, left:right] = render(part, who, units, scene, middle, unit)
+    canvas[top:, left:right] = render(part, identity, units, scene, middle, unit)
 
 
-def _room(rng, width: int, height: int) -> np.ndarray:
-    """A wall with a window or pictures on it, out of focus."""
+def _background(rng, width: int, height: int) -> np.ndarray:
+    """A blurred wall with rectangles (windows, pictures)."""
     base = rng.uniform(90, 190) + rng.normal(0, 12, 3)
     corners = np.clip(base + rng.normal(0, 18, (2, 3, 1)) + rng.normal(0, 6, (2, 3, 3)), 0, 255)
     wall = cv2.resize(corners.astype(np.uint8), (width // 4, height // 4))

@@ -1,4 +1,4 @@
-"""How a face is seen: pose, light and camera."""
+"""Pose, lighting and camera of a drawn face."""
 
 from dataclasses import dataclass, field
 
@@ -8,19 +8,19 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """How a face is seen: pose, light, camera.
+    """Pose, lighting and camera of a drawn face.
 
     Attributes:
-        roll, yaw, pitch: turns of the head in radians; in the image's plane, to the picture's
-            right, downwards.
-        dx, dy: shift of the head in face units (half a face's width). scale: its size, 1 for the
-            frame's own.
+        roll, yaw, pitch: head rotation in radians: in the image plane, to the right of the image,
+            downwards.
+        dx, dy: shift of the head in face units (half a face's width). scale: of the head,
+            1 to fill the frame.
         light: direction to the light, unit vector (x right, y down, z to the camera).
-        ambient: 0 to 1, the part of the light that comes from everywhere.
-        gain, gamma: of the finished picture.
+        ambient: 0 to 1, fraction of ambient light.
+        gain, gamma: of the final image.
         gaze: shift of the irises in face units.
-        background: uint8 (h, w, 3) BGR, stretched to the frame; or None for grey.
-        blur: standard deviation in face units. noise: standard deviation in grey levels.
+        background: uint8 (h, w, 3) BGR, stretched to the frame; or None for gray.
+        blur: standard deviation in face units. noise: standard deviation in gray levels.
         seed: of the noise.
     """
 
@@ -42,11 +42,11 @@ class Scene:
 
     @classmethod
     def random(cls, rng: np.random.Generator, variation: float = 1.0) -> "Scene":
-        """A scene with pose, light, background, blur and noise drawn at random.
+        """Sample pose, light, background, blur and noise.
 
         Args:
-            rng: the source of chance.
-            variation: 0 for a plain frontal picture, 1 as in datasets gathered from the web.
+            rng: random generator.
+            variation: 0 for a plain frontal image, 1 as in datasets collected from the web.
         """
         n = np.clip(rng.standard_normal(9), -2.2, 2.2) * variation
         u = rng.random(6)
@@ -75,8 +75,8 @@ class Scene:
         )
 
 
-def develop(image: np.ndarray, scene: Scene, unit: float) -> np.ndarray:
-    """The camera: blur, gain, gamma and noise on a finished uint8 picture."""
+def apply_camera(image: np.ndarray, scene: Scene, unit: float) -> np.ndarray:
+    """Apply the camera's blur, gain, gamma and noise to a uint8 image."""
     sigma = scene.blur * unit
     if sigma > 0.2:
         image = cv2.GaussianBlur(image, (0, 0), sigma)
@@ -87,6 +87,6 @@ def develop(image: np.ndarray, scene: Scene, unit: float) -> np.ndarray:
     if scene.noise > 0:
         rng = np.random.default_rng(scene.seed)
         noise = rng.standard_normal(image.shape[:2], np.float32) * scene.noise
-        # mostly luminance, as after a camera's own denoising
+        # luminance noise only, as after the camera's chroma denoising
         image = cv2.add(image, cv2.merge([noise, noise, noise]), dtype=cv2.CV_8U)
     return image

@@ -1,7 +1,7 @@
-"""Where the parts of a face lie: action units and proportions become contours.
+"""Contours of the parts of a face from action units and proportions.
 
-Face units: the origin lies between the eyes, x to the right of the picture, y down, and half the
-width of the face is about 1. Arrays of two sides hold the subject's right (picture's left) first.
+Face units: the origin is between the eyes, x to the right of the picture, y down, and half the
+width of the face is about 1. Arrays of two sides have the subject's right (the image's left) first.
 """
 
 import numpy as np
@@ -36,13 +36,13 @@ _SIDES = ((0, -1.0), (1, 1.0))
 
 
 def contours(
-    who: Identity, units: np.ndarray, gaze=(0.0, 0.0)
+    identity: Identity, units: np.ndarray, gaze=(0.0, 0.0)
 ) -> tuple[Contours, dict[str, float]]:
-    """Contours of the parts that the face's muscles move, and how deep its folds are.
+    """Contours of the parts moved by facial muscles, and the depth of folds.
 
     Args:
-        who: the proportions.
-        units: AU strengths, (2, AUs), as `units.vector`.
+        identity: the proportions.
+        units: AU strengths, (2, AUs), as returned by `units.vector`.
         gaze: shift of the irises in face units.
 
     Returns:
@@ -52,19 +52,19 @@ def contours(
     mean = dict(zip(INDEX, units.mean(0).tolist(), strict=True))
     sketch = Sketch()
     drop = 0.36 * mean["26"]
-    draw_eyes(who, au, mean, gaze, sketch)
-    draw_brows(who, au, mean, sketch)
-    _nose(who, mean, sketch)
-    _mouth(who, au, mean, drop, sketch)
-    _cheeks(who, units, drop, sketch)
-    _head(who, drop, sketch.shapes)
+    draw_eyes(identity, au, mean, gaze, sketch)
+    draw_brows(identity, au, mean, sketch)
+    _nose(identity, mean, sketch)
+    _mouth(identity, au, mean, drop, sketch)
+    _cheeks(identity, units, drop, sketch)
+    _head(identity, drop, sketch.shapes)
     return sketch.finish(), sketch.folds
 
 
-def _nose(who, mean, sketch):
+def _nose(identity, mean, sketch):
     shapes, folds = sketch.shapes, sketch.folds
-    width = who.nose_w * (1 + 0.15 * mean["9"] + 0.08 * mean["10"] + 0.06 * mean["12"])
-    base = who.nose_y - 0.07 * mean["9"] - 0.025 * mean["10"]
+    width = identity.nose_w * (1 + 0.15 * mean["9"] + 0.08 * mean["10"] + 0.06 * mean["12"])
+    base = identity.nose_y - 0.07 * mean["9"] - 0.025 * mean["10"]
     for side, s in _SIDES:
         shapes[f"wing{side}"] = (_WING * (width, 1) + (0.68 * width, base - 0.075)) * (s, 1)
         sketch.ellipse(f"nostril{side}", s * width * 0.47, base - 0.012, width * 0.27, 0.026)
@@ -83,23 +83,28 @@ def _nose(who, mean, sketch):
     folds["snarl"] = 0.6 * mean["9"]
 
 
-def _corners(who, au, drop):
+def _corners(identity, au, drop):
     """Half-width and height (y) of the mouth on each side, both (2, 1)."""
     smile, stretch = au["12"], au["20"]
     wide = 1 + 0.26 * smile + 0.2 * stretch + 0.06 * au["14"] - 0.15 * au["23"] - 0.1 * au["24"]
     wide = wide - 0.3 * au["26"] * np.clip(1 - stretch - smile, 0, 1)
     rise = 0.15 * au["15"] + 0.045 * stretch - 0.18 * smile - 0.06 * au["14"]
-    return who.mouth_w * wide, who.mouth_y + rise + 0.35 * drop
+    return identity.mouth_w * wide, identity.mouth_y + rise + 0.35 * drop
 
 
-def _mouth(who, au, mean, drop, sketch):
+def _mouth(identity, au, mean, drop, sketch):
     shapes, folds = sketch.shapes, sketch.folds
-    half, corner = _corners(who, au, drop)
+    half, corner = _corners(identity, au, drop)
     x = _T * np.where(_LEFT, half[0], half[1])
-    # what pulls the lips' middle: up by AU10, 15 (the corners go down), 17; down by AU12
+    # motion of the middle of the lips: up by AU10, 15 (corners down), 17; down by AU12
     lift = 0.05 * au["15"] + 0.055 * au["17"] + 0.03 * au["10"] - 0.035 * au["12"]
     corner_t = np.where(_LEFT, corner[0], corner[1])
-    line = who.mouth_y + (corner_t - who.mouth_y) * _TO_CORNER + _NOTCH - _BOW * (lift.T @ _MIX)[0]
+    line = (
+        identity.mouth_y
+        + (corner_t - identity.mouth_y) * _TO_CORNER
+        + _NOTCH
+        - _BOW * (lift.T @ _MIX)[0]
+    )
     square = min(mean["20"] + 0.6 * mean["16"], 1.0)
     shape = _OVAL * (1 - square) + _SQUARE * square
     part = min(mean["25"], 1.0)
@@ -107,12 +112,14 @@ def _mouth(who, au, mean, drop, sketch):
     open_down = 0.05 + 0.12 * mean["12"] + 0.09 * mean["16"] + 0.05 * mean["20"]
     raised = ((0.05 * au["10"] + 0.03 * au["9"]).T @ _MIX)[0] * _BOW
     inner_up = line - open_up * shape - raised
-    # closed lips go up together, parted ones leave the lower lip behind
+    # closed lips move up together; with parted lips only the upper one moves
     inner_low = line + (open_down * part + drop) * shape - raised * max(0.0, 1 - 4 * part)
     inner_low = np.maximum(inner_low, inner_up)
     thin = 1 - 0.7 * mean["23"] - 0.45 * mean["24"]
-    upper = who.lip_upper * max(0.22, thin - 0.22 * mean["12"] + 0.1 * mean["10"])
-    lower = who.lip_lower * max(0.22, thin - 0.2 * mean["12"] + 0.2 * mean["17"] + 0.1 * mean["16"])
+    upper = identity.lip_upper * max(0.22, thin - 0.22 * mean["12"] + 0.1 * mean["10"])
+    lower = identity.lip_lower * max(
+        0.22, thin - 0.2 * mean["12"] + 0.2 * mean["17"] + 0.1 * mean["16"]
+    )
     outer_up = inner_up - upper * _CUPID - 0.004
     outer_low = inner_low + lower * _LOWER + 0.004
     shapes["upperlip"] = between(x, outer_up, inner_up + 0.004)
@@ -129,30 +136,33 @@ def _mouth(who, au, mean, drop, sketch):
     shapes["seam"] = between(1.03 * x, inner_up - seam, inner_up + seam)
     middle = float(outer_low[10])
     sketch.ellipse("underlip", 0, middle + 0.05, 0.2, 0.035)
-    nose = who.nose_y + 0.06
+    nose = identity.nose_y + 0.06
     shapes["philtrum"] = np.array(
         [(-0.035, nose), (0.035, nose), (0.035, outer_up[10]), (-0.035, outer_up[10])]
     )
     shapes["boss"] = xy(0.22 * _U, middle + 0.10 + 0.035 * (1 - _U**2))
     folds["boss"] = 0.12 + 0.7 * mean["17"]
-    if who.moustache:
-        edge = np.maximum(outer_up - 0.17 * (0.25 + 0.75 * _BOW), who.nose_y + 0.05)
+    if identity.moustache:
+        edge = np.maximum(outer_up - 0.17 * (0.25 + 0.75 * _BOW), identity.nose_y + 0.05)
         shapes["upperbeard"] = between(x * 1.22, edge, outer_up + 0.03)
 
 
-def _cheeks(who, units, drop, sketch):
-    """The folds beside the mouth and the cheeks above it, a side each."""
+def _cheeks(identity, units, drop, sketch):
+    """Folds beside the mouth and cheeks above it, for each side."""
     folds = sketch.folds
     au = dict(zip(INDEX, units.T[..., None], strict=True))
-    half, corner = _corners(who, au, drop)
-    wing, wing_y = who.nose_w + 0.045, who.nose_y - 0.1 - 0.05 * float(units[:, INDEX["9"]].mean())
+    half, corner = _corners(identity, au, drop)
+    wing, wing_y = (
+        identity.nose_w + 0.045,
+        identity.nose_y - 0.1 - 0.05 * float(units[:, INDEX["9"]].mean()),
+    )
     for side, s in _SIDES:
         w, c = float(half[side, 0]), float(corner[side, 0])
         u6, u9, u10, u12, u14, u15 = units[side, _CHEEK_UNITS].tolist()
         reach = 0.10 + 0.05 * u12
         bend = (wing + 0.5 * reach + 0.13 + 0.10 * u12, 0.5 * (wing_y + c) - 0.10 - 0.04 * u12)
         sketch.curve(f"fold{side}", s, (wing, wing_y), bend, (w + reach, c + 0.06))
-        folds[f"fold{side}"] = 0.12 + 0.25 * who.age + 0.4 * u12 + 0.3 * u10 + 0.28 * u9
+        folds[f"fold{side}"] = 0.12 + 0.25 * identity.age + 0.4 * u12 + 0.3 * u10 + 0.28 * u9
         sketch.curve(
             f"marionette{side}",
             s,
@@ -160,7 +170,7 @@ def _cheeks(who, units, drop, sketch):
             (w + 0.075, c + 0.08),
             (w + 0.05, c + 0.22),
         )
-        folds[f"marionette{side}"] = 0.1 * who.age + 0.65 * u15
+        folds[f"marionette{side}"] = 0.1 * identity.age + 0.65 * u15
         sketch.curve(f"dimple{side}", s, (w + 0.05, c - 0.1), (w + 0.12, c), (w + 0.05, c + 0.08))
         folds[f"dimple{side}"] = 0.62 * u14 + 0.15 * u12
         sketch.ellipse(f"corner{side}", s * w, c, 0.03 + 0.012 * u14, 0.022)
@@ -172,8 +182,8 @@ def _cheeks(who, units, drop, sketch):
         folds[f"cheek{side}"] = 0.3 + 0.6 * max(u6, 0.7 * u12)
 
 
-def _head(who, drop, shapes):
-    w, jaw, chin, length = who.width, who.jaw, who.chin, who.length
+def _head(identity, drop, shapes):
+    w, jaw, chin, length = identity.width, identity.jaw, identity.chin, identity.length
     half = np.array(
         [(0, -1.5), (0.6 * w, -1.36), (0.92 * w, -0.9), (w, -0.25), (0.985 * w, 0.3),
          (0.45 * w + 0.55 * jaw, 0.72), (jaw, 1.02), (chin + 0.13, 0.24 + 0.75 * length),
@@ -182,8 +192,8 @@ def _head(who, drop, shapes):
     half[:, 1] += drop * 0.95 * np.clip((half[:, 1] - 0.35) / 1.0, 0, 1)
     outline = smooth(mirrored(half))
     shapes["head"] = outline
-    if who.beard:
-        _beard(half, who.mouth_y + drop, shapes)
+    if identity.beard:
+        _beard(half, identity.mouth_y + drop, shapes)
 
 
 def _beard(half, mouth, shapes):

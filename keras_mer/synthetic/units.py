@@ -1,8 +1,8 @@
-"""Facial action units, and the expressions that they make up.
+"""Facial action units and the expressions composed of them.
 
 Action units (AUs) are those of the Facial Action Coding System: P. Ekman, W. V. Friesen and
 J. C. Hager, *Facial Action Coding System*, 2002. The combinations are the prototypes of EMFACS
-(Friesen & Ekman, 1983), with the lips' parting (AU25) that goes with a dropped jaw.
+(Friesen & Ekman, 1983), with parted lips (AU25) added where the jaw drops.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from keras_mer.synthetic.identity import Identity
 from keras_mer.synthetic.numbering import ACTION_UNITS, INDEX
 
 #: The AUs of each expression at full intensity, each 0 to 1. ``"R12"`` is AU12 on the subject's
-#: right side only, which is the left of the picture.
+#: right side only, which is the left of the image.
 PROTOTYPES: dict[str, dict[str, float]] = {
     "neutral": {},
     "happy": {"6": 0.9, "12": 1.0},
@@ -29,14 +29,14 @@ PROTOTYPES: dict[str, dict[str, float]] = {
 
 
 def vector(units: Mapping[str, float]) -> np.ndarray:
-    """AUs as an array for drawing.
+    """Convert AU strengths to an array for drawing.
 
     Args:
         units: strength by name: ``"12"`` for both sides, ``"R12"`` or ``"L12"`` for the subject's
-            right or left. 0 is none, 1 is FACS intensity E; up to 1.5 is drawn.
+            right or left. 0 is none, 1 is FACS intensity E, 1.5 the maximum.
 
     Returns:
-        float64, shape (2, len(ACTION_UNITS)); row 0 is the subject's right (the picture's left).
+        float64, shape (2, len(ACTION_UNITS)); row 0 is the subject's right (the image's left).
 
     Raises:
         UserError: for an AU that cannot be drawn or a strength outside 0 to 1.5.
@@ -58,7 +58,7 @@ def check_expression(name: str) -> str:
     """The canonical name of an expression that can be drawn.
 
     Raises:
-        UserError: for any other word.
+        UserError: for any other name.
     """
     word = labels.canonical(name) if labels.is_emotion(name) else name
     if word not in PROTOTYPES:
@@ -70,7 +70,7 @@ def check_expression(name: str) -> str:
 
 
 def check_intensity(value: float) -> float:
-    """`value` itself, when it lies in 0 to 1; a `UserError` otherwise."""
+    """Return `value` if it is in 0 to 1; raise a `UserError` otherwise."""
     if not 0 <= value <= 1:
         raise UserError(f"intensity must lie in 0 to 1, got {value}")
     return float(value)
@@ -83,18 +83,18 @@ def action_units(
     rng: np.random.Generator | None = None,
     jitter: float = 0.15,
 ) -> np.ndarray:
-    """The AUs that show an expression (EMFACS prototypes, `PROTOTYPES`).
+    """AU strengths of an expression (EMFACS prototypes, `PROTOTYPES`).
 
     Args:
         expression: one of `PROTOTYPES`, or another name of it (``"anger"``).
         intensity: 0 (neutral) to 1 (full).
-        identity: adds how this person does it: resting face, strength of each AU on each side,
-            whether the smile shows teeth, which side contempt is on.
-        rng: source of the variation from one time to the next; none without it.
+        identity: adapts the AUs to this person: resting face, strength of each AU on each side,
+            teeth in the smile, side of contempt.
+        rng: random generator of the variation between instances; none without it.
         jitter: standard deviation of each AU's strength, as a fraction of it.
 
     Returns:
-        float64, shape (2, len(ACTION_UNITS)), as `vector`.
+        float64, shape (2, len(ACTION_UNITS)), as for `vector`.
 
     Raises:
         UserError: for an unknown expression or an intensity outside 0 to 1.
@@ -107,14 +107,14 @@ def action_units(
     out = full * intensity
     if rng is not None:
         out = out * np.exp(jitter * rng.standard_normal(out.shape[1]))
-        # a touch of every AU, so that no unit alone gives an expression away
-        out = out + 0.06 * np.abs(rng.standard_normal(out.shape[1])) * _RESTLESS
+        # a small amount of every AU, so that no single unit identifies an expression
+        out = out + 0.06 * np.abs(rng.standard_normal(out.shape[1])) * _SUBTLE
     if identity is not None:
         out = out + identity.rest
     return np.clip(out, 0, 1.3)
 
 
-_RESTLESS = np.array([1.0 if n not in ("26", "43", "9", "10", "16") else 0.3 for n in ACTION_UNITS])
+_SUBTLE = np.array([1.0 if n not in ("26", "43", "9", "10", "16") else 0.3 for n in ACTION_UNITS])
 _ARRAYS: dict[str, np.ndarray] = {}
 
 

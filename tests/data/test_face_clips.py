@@ -7,7 +7,7 @@ from keras_mer.data.face_clips import load_faces
 from keras_mer.errors import UserError
 
 
-def test_clips_of_every_length_become_one_array(tmp_path):
+def test_clips_of_different_length_become_one_array(tmp_path):
     truth = synthetic.write_smic(
         tmp_path / "smic", count=3, subjects=3, size=96, edition="raw", duration=(0.05, 0.12)
     )

@@ -22,7 +22,7 @@ def noise():
 
 @pytest.fixture
 def mixed(tmp_path, noise):
-    """The same 12 pictures as files, as csv rows and in two archives, out of order."""
+    """The same 12 images as files, as csv rows and in two archives, out of order."""
     for i in range(12):
         cv2.imwrite(str(tmp_path / f"{i}.png"), noise[i])
     rows = [f"0,{' '.join(map(str, image.ravel()))},Training" for image in noise]
@@ -50,11 +50,11 @@ def mixed(tmp_path, noise):
         ("wow!/c#1.png", ("wow!/c#1.png", "", None)),
     ],
 )
-def test_a_path_is_taken_apart(path, address):
+def test_a_path_is_parsed(path, address):
     assert containers.parse(path) == address
 
 
-def test_every_kind_of_path_gives_its_picture_in_row_order(mixed):
+def test_every_kind_of_path_gives_its_image_in_row_order(mixed):
     manifest, wanted = mixed
     got = loading.load_images(manifest, 48, 48, 1)
     assert got.shape == (20, 48, 48, 1) and got.dtype == np.uint8
@@ -71,13 +71,13 @@ def test_each_container_is_opened_once(mixed, monkeypatch):
     assert len(opened) == 2  # the csv, and the csv in the archive
 
 
-def test_size_and_colour_are_the_models(tmp_path):
+def test_images_have_the_size_and_channels_of_the_model(tmp_path):
     blue = np.zeros((30, 20, 3), np.uint8)
     blue[..., 0] = 255
-    cv2.imwrite(str(tmp_path / "colour.png"), blue)
+    cv2.imwrite(str(tmp_path / "color.png"), blue)
     cv2.imwrite(str(tmp_path / "deep.png"), np.full((64, 64), 200 * 257, np.uint16))
     cv2.imwrite(str(tmp_path / "clear.png"), np.zeros((9, 9, 4), np.uint8))
-    manifest = make(tmp_path, "colour.png", "deep.png", "clear.png")
+    manifest = make(tmp_path, "color.png", "deep.png", "clear.png")
     got = loading.load_images(manifest, 16, 24, 3)
     assert got.shape == (3, 16, 24, 3)
     np.testing.assert_array_equal(got[:, 8, 8], [[0, 0, 255], [200] * 3, [255] * 3])  # RGB
@@ -96,7 +96,7 @@ def test_progress_counts_every_image(mixed):
     assert seen == [20] * 20
 
 
-def test_the_cache_serves_until_a_file_changes(tmp_path, mixed, monkeypatch):
+def test_the_cache_is_used_until_a_file_changes(tmp_path, mixed, monkeypatch):
     manifest, wanted = mixed
     cache = tmp_path / "cache"
     loading.load_images(manifest, 48, 48, 1, cache=cache)
@@ -114,7 +114,7 @@ def test_the_cache_serves_until_a_file_changes(tmp_path, mixed, monkeypatch):
     )
 
 
-def test_a_full_disk_costs_the_cache_and_not_the_images(tmp_path, mixed, monkeypatch, caplog):
+def test_a_full_disk_prevents_only_the_cache(tmp_path, mixed, monkeypatch, caplog):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -138,7 +138,7 @@ def broken(tmp_path, mixed):
     return make(tmp_path, *(s.path for s in manifest), *more)
 
 
-def test_check_names_each_broken_row_and_no_other(broken):
+def test_check_finds_the_unreadable_rows(broken):
     reasons = loading.check(broken)
     named = {broken.samples[i].path: reason for i, reason in reasons.items()}
     expected = {

@@ -140,22 +140,22 @@ def test_the_runtime_computes_flow_as_the_card_says(folders, tmp_path, monkeypat
         seen.append((side, margin, options["register"]))
         return real(images, side, margin, **options)
 
-    def between(first, second, method, *, head):
+    def flow_and_strain(first, second, method, *, head):
         seen.append((method, head))
         return compute(first, second, method, head=head)
 
-    real, compute = spotting.prepare, spotting.motion.between
+    real, compute = spotting.prepare, spotting.motion.flow_and_strain
     monkeypatch.setattr(spotting, "prepare", prepare)
-    monkeypatch.setattr(spotting.motion, "between", between)
+    monkeypatch.setattr(spotting.motion, "flow_and_strain", flow_and_strain)
     of(made(folders, "a")).write(tmp_path)  # a run copies it
     record = Preprocessing.read(tmp_path)
     if origin == "stated":
         record = of(made(folders, "c", stated=STATED))
     card = exported(tmp_path, record)
     assert card.preprocessing == record
-    reader = spotting.Moments(Fake(card), cropped=True)
+    reader = spotting.Spotter(Fake(card), cropped=True)
     frames = list(synthetic.draw_clip(3, "surprise", 0.5, 1, 4, 8, 9, 50.0, 100).frames)
-    reader.whole(frames, 50)
+    reader.classify(frames, 50)
     assert seen == [(64, 0.3, False), ("dis", False)]
     lines = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     wanted = "mine: its preprocessing is stated, not recorded (a paper)"
@@ -164,12 +164,12 @@ def test_the_runtime_computes_flow_as_the_card_says(folders, tmp_path, monkeypat
 
 def test_another_detector_is_said_and_an_unknown_preprocessing_refused(folders, tmp_path, caplog):
     card = exported(tmp_path, of(made(folders, "a")))
-    spotting.Moments(Fake(card, "yunet"))
+    spotting.Spotter(Fake(card, "yunet"))
     (line,) = caplog.messages
     assert line == "mine: it learned from faces found by 'haar', here 'yunet' finds them"
     unknown = exported(tmp_path, None)
     with pytest.raises(UserError, match=r"mine cannot run on video: how the flow images .* state"):
-        spotting.Moments(Fake(unknown))
+        spotting.Spotter(Fake(unknown))
 
 
 def test_the_export_refuses_a_record_of_another_kind(folders, tmp_path):
@@ -185,5 +185,5 @@ def test_a_card_of_an_earlier_version_runs_as_before(tmp_path, folders, caplog):
     old = read_card(tmp_path).preprocessing
     assert (old.flow, old.side, old.margin) == (card.preprocessing.flow, 64, 0.3)
     assert old.register and old.head_motion == "removed"
-    spotting.Moments(Fake(read_card(tmp_path), "yunet"))
+    spotting.Spotter(Fake(read_card(tmp_path), "yunet"))
     assert not caplog.records

@@ -24,7 +24,7 @@ def plain(tmp_path):
 
 @pytest.fixture
 def people(tmp_path):
-    """40 subjects with 1 to 30 samples each and tastes of their own."""
+    """40 subjects with 1 to 30 samples each and different class distributions."""
     rng = np.random.default_rng(3)
     samples = []
     for person in range(40):
@@ -36,7 +36,7 @@ def people(tmp_path):
 
 
 def sides(manifest, column="subject"):
-    """Each value of a column -> the splits it stands in."""
+    """Each value of a column -> the splits in which it occurs."""
     out = {}
     for s in manifest:
         out.setdefault(getattr(s, column), set()).add(s.split)
@@ -44,7 +44,7 @@ def sides(manifest, column="subject"):
 
 
 @pytest.mark.parametrize("fractions", [(0.8, 0.1, 0.1), (0.7, 0.15, 0.15), (0.5, 0.5, 0)])
-def test_stratified_gives_every_class_its_shares(plain, fractions):
+def test_stratified_gives_every_class_its_fractions(plain, fractions):
     done = split(plain, "stratified", fractions=fractions)
     for label in CLASSES:
         total = plain.counts("label")[label]
@@ -67,13 +67,13 @@ def test_a_seed_repeats_and_another_one_differs(plain, method):
     assert moved > 100
 
 
-def test_a_stratified_split_is_no_slice_of_the_rows(plain):
+def test_a_stratified_split_is_shuffled(plain):
     test = [i for i, s in enumerate(split(plain, "stratified")) if s.split == "test"]
     assert 400 < np.mean(test) < 600
     assert np.diff(test).max() < 100
 
 
-def test_groups_stay_on_one_side(plain):
+def test_groups_stay_in_one_part(plain):
     rng = np.random.default_rng(0)
     groups = [f"g{rng.integers(150)}" if i % 3 else "" for i in range(len(plain))]
     done = split(plain, "stratified", groups=groups)
@@ -85,7 +85,7 @@ def test_groups_stay_on_one_side(plain):
     assert done.counts("split")["test"] == pytest.approx(100, abs=10)
 
 
-def test_no_subject_on_two_sides(people):
+def test_no_subject_is_in_two_parts(people):
     done = split(people, "subject", fractions=(0.6, 0.2, 0.2))
     assert all(len(found) == 1 for found in sides(done).values())
     sizes = done.counts("split")
@@ -152,7 +152,7 @@ def test_official_keeps_what_the_source_states(plain):
     assert split(stated, "official") == stated
 
 
-def test_official_carves_validation_out_of_train_and_leaves_test(plain):
+def test_official_takes_validation_from_train_and_keeps_test(plain):
     stated = make(
         plain.root,
         (
@@ -199,7 +199,7 @@ def test_dropped_rows_stay_dropped(plain):
         ({"method": "kfold", "folds": 2}, "expected 3 folds or more"),
     ],
 )
-def test_what_makes_no_sense_is_an_error(plain, arguments, message):
+def test_invalid_arguments_are_refused(plain, arguments, message):
     with pytest.raises(UserError, match=message):
         split(plain, **arguments)
 
@@ -209,14 +209,14 @@ def test_a_manifest_of_dropped_rows_cannot_be_split(tmp_path):
         split(make(tmp_path, [Sample("a.png", "sad", split="dropped")]), "stratified")
 
 
-def test_a_half_stated_split_is_refused(plain):
+def test_a_partially_stated_split_is_refused(plain):
     half = [Sample(s.path, s.label, source="a", split="train" if i % 2 else "") for i, s in
             enumerate(plain)]  # fmt: skip
     with pytest.raises(UserError, match="a states a split for a part of its rows only"):
         split(make(plain.root, half), "official")
 
 
-def test_a_thinned_train_part_keeps_its_classes_and_leaves_the_rest_alone(plain):
+def test_subsampling_keeps_the_classes_and_the_other_parts(plain):
     whole = split(plain, "stratified", seed=0)
     few, fewer = subsample(whole, 0.2, seed=1), subsample(whole, 0.05, seed=1)
     for name in ("validation", "test"):

@@ -8,7 +8,7 @@ COLUMNS = {"subject": ("Subject",), "onset": ("OnsetFrame",), "offset": ("Offset
            "note": ("Remarks",)}  # fmt: skip
 
 
-def test_header_anywhere_in_any_sheet_and_numbers_as_text(tmp_path):
+def test_the_header_is_found_in_any_row_and_sheet(tmp_path):
     book = openpyxl.Workbook()
     book.active.append(("read me first",))
     sheet = book.create_sheet("codes")
@@ -25,7 +25,7 @@ def test_header_anywhere_in_any_sheet_and_numbers_as_text(tmp_path):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_csv_in_three_dialects(tmp_path, delimiter):
+def test_csv_with_three_delimiters(tmp_path, delimiter):
     lines = ["Subject,OnsetFrame,OffsetFrame", "1,2,3", "4,5"]
     text = "\n".join(lines).replace(",", delimiter)
     (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
@@ -43,7 +43,7 @@ def test_onset_is_never_read_from_the_offset(tmp_path, caplog):
     assert "t.csv row 1: column 'OnsetFrm' is read as 'OnsetFrame'" in caplog.text
 
 
-def test_what_is_no_table(tmp_path):
+def test_other_files_are_refused(tmp_path):
     (tmp_path / "t.xls").write_bytes(b"\xd0\xcf")
     with pytest.raises(UserError, match="the old .xls format; save it as .xlsx or .csv"):
         spreadsheet.read(tmp_path / "t.xls", COLUMNS)

@@ -19,8 +19,8 @@ from keras_mer.face.detect import HaarDetector
 from keras_mer.kinds import Preprocessing
 from keras_mer.models import saving
 from keras_mer.runtime import Recogniser, card
-from keras_mer.runtime.io.clip_reader import open_film
-from keras_mer.runtime.spotting import Moments
+from keras_mer.runtime.io.clip_reader import open_clip
+from keras_mer.runtime.spotting import Spotter
 from tests.people import TINY, recipe, write
 
 
@@ -69,11 +69,11 @@ def test_a_clip_model_goes_from_loso_to_a_prediction(smic, tmp_path, monkeypatch
     inputs = runner.load_samples(made, manifest).inputs.astype(np.float32)
     model = saving.load_model("runs/small", manifest.classes)
     expected = model.predict(inputs, verbose=0)
-    reader = Moments(Recogniser.load("saved_models/small", variant="float32"))
+    spotter = Spotter(Recogniser.load("saved_models/small", variant="float32"))
     for sample, wanted in zip(manifest, expected, strict=True):
-        clip = open_film(manifest.root / sample.path)  # 100 frames a second, as SMIC's
-        moment = reader.whole(list(clip), clip.fps)
-        got = [moment.expression.probabilities[name] for name in manifest.classes]
+        clip = open_clip(manifest.root / sample.path)  # 100 frames a second, as SMIC's
+        interval = spotter.classify(list(clip), clip.fps)
+        got = [interval.expression.probabilities[name] for name in manifest.classes]
         np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
@@ -82,12 +82,12 @@ def test_a_flow_model_is_shown_the_flow_images_that_flow_py_writes(smic):
     seen = []
     made = Preprocessing("dis", 128, 0.15, True, "removed")
     fake = SimpleNamespace(task="flow", name="fake", height=28, preprocessing=made)
-    reader = Moments(SimpleNamespace(card=fake, detector=HaarDetector(), predict_flow=seen.append))
+    spotter = Spotter(SimpleNamespace(card=fake, detector=HaarDetector(), predict_flow=seen.append))
     for sample in manifest.samples[:3]:
-        clip = open_film(manifest.root / sample.path)
-        reader.whole(list(clip), clip.fps)
+        clip = open_clip(manifest.root / sample.path)
+        spotter.classify(list(clip), clip.fps)
         moved = flow_dataset.rise(manifest, sample)
-        np.testing.assert_array_equal(seen.pop(), motion.image(moved.flow, moved.strain))
+        np.testing.assert_array_equal(seen.pop(), motion.flow_image(moved.flow, moved.strain))
 
 
 def test_an_ensemble_of_flow_models_is_exported_with_its_score(tmp_path, monkeypatch):

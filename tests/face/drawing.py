@@ -1,14 +1,14 @@
-"""A face simple enough to draw in a test, and good enough for the Haar cascade and YuNet."""
+"""A simple drawn face that the Haar cascade and YuNet detect."""
 
 import cv2
 import numpy as np
 
 
-def draw_face(image: np.ndarray, centre: tuple[float, float], side: float, light: int = 200):
+def draw_face(image: np.ndarray, center: tuple[float, float], side: float, light: int = 200):
     """Draw a frontal face into a BGR image: about `side` pixels wide, skin as bright as `light`."""
 
     def at(x, y):
-        return round(centre[0] + (x - 0.5) * side), round(centre[1] + (y - 0.5) * side)
+        return round(center[0] + (x - 0.5) * side), round(center[1] + (y - 0.5) * side)
 
     def spot(x, y, width, height, ink):
         axes = round(width * side), round(height * side)
@@ -29,7 +29,7 @@ def draw_face(image: np.ndarray, centre: tuple[float, float], side: float, light
 
 
 def scene(*faces: tuple[float, float, float, int], size: tuple[int, int] = (320, 240)):
-    """A grey-brown picture of `size` (width, height) with faces (x, y, side, light) in it."""
+    """An image of `size` (width, height) with faces (x, y, side, light)."""
     image = np.full((size[1], size[0], 3), (90, 80, 70), np.uint8)
     for x, y, side, light in faces:
         draw_face(image, (x, y), side, light)

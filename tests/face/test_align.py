@@ -31,7 +31,7 @@ def test_crop_is_a_copy():
 @pytest.mark.parametrize("angle", [0, 25, -40])
 @pytest.mark.parametrize("zoom", [0.5, 1.0, 6.0])
 @pytest.mark.parametrize("margin", [0.0, 0.2])
-def test_align_puts_the_eyes_where_the_constant_says(angle, zoom, margin):
+def test_align_puts_the_eyes_at_the_constant_positions(angle, zoom, margin):
     image = np.full((300, 400, 3), 200, np.uint8)
     eyes = np.array([[160.0, 140.0], [230.0, 140.0]])
     turn = cv2.getRotationMatrix2D((195, 140), angle, zoom)
@@ -45,13 +45,13 @@ def test_align_puts_the_eyes_where_the_constant_says(angle, zoom, margin):
     out = align(image, [tuple(eye) for eye in eyes], 96, margin)
     assert out.shape == (96, 96, 3)
     dark = (out[..., 0] < 100).astype(np.uint8)
-    count, _, _, centres = cv2.connectedComponentsWithStats(dark)
+    count, _, _, centers = cv2.connectedComponentsWithStats(dark)
     assert count == 3
     expected = [
         (96 * (margin + x) / (1 + 2 * margin), 96 * (margin + y) / (1 + 2 * margin))
         for x, y in EYES
     ]
-    found = sorted(map(tuple, centres[1:]))
+    found = sorted(map(tuple, centers[1:]))
     assert np.allclose(found, expected, atol=1.5)
 
 
@@ -65,7 +65,7 @@ def test_align_levels_a_tilted_face_like_the_straight_one():
     assert np.abs(one.astype(int) - other).mean() < 4
 
 
-def test_align_takes_grey_and_eyes_that_coincide():
+def test_align_accepts_gray_images_and_coinciding_eyes():
     assert align(np.zeros((50, 50), np.uint8), [(25, 25), (25, 25)], 48).shape == (48, 48)
 
 

@@ -32,7 +32,7 @@ def test_the_apex_is_found_within_two_frames(prepared):
     assert np.mean(np.array(wrong) <= 2) >= 0.9, wrong
 
 
-def test_between_a_known_onset_and_offset_too(prepared):
+def test_the_apex_is_found_between_a_known_onset_and_offset(prepared):
     wrong = []
     for clip, frames in prepared:
         cut = frames[clip.onset : clip.offset + 1]  # as SMIC's clips are cut
@@ -41,19 +41,21 @@ def test_between_a_known_onset_and_offset_too(prepared):
     assert np.mean(np.array(wrong) <= 2) >= 0.9, wrong
 
 
-def test_the_course_follows_the_truth_and_noise_has_none(prepared):
+def test_the_intensity_follows_the_truth_and_noise_has_a_low_snr(prepared):
     clip, frames = next((c, f) for c, f in prepared if c.expression == "surprise")
     found = apex.spot(frames, clip.fps)
-    assert found.course.shape == (len(frames),) and found.course[found.index] == pytest.approx(1)
-    assert np.corrcoef(found.course, clip.profile)[0, 1] > 0.9
+    assert found.intensity.shape == (len(frames),) and found.intensity[
+        found.index
+    ] == pytest.approx(1)
+    assert np.corrcoef(found.intensity, clip.profile)[0, 1] > 0.9
     noise = np.random.default_rng(0).integers(100, 110, frames.shape, np.uint8)
-    assert found.clarity > 5 * apex.spot(noise, clip.fps).clarity
+    assert found.snr > 5 * apex.spot(noise, clip.fps).snr
 
 
-def test_too_little_to_look_at():
+def test_clips_that_are_too_short_are_refused():
     frames = np.zeros((5, 32, 32), np.uint8)
     with pytest.raises(UserError, match="an apex needs 3 frames or more, got 2"):
         apex.spot(frames[:2])
     with pytest.raises(UserError, match=r"0 <= onset < offset < 5 with a frame between, got 3 and"):
         apex.spot(frames, onset=3, offset=4)
-    assert 0 < apex.spot(frames).index < 5  # nothing moves: some frame, and no crash
+    assert 0 < apex.spot(frames).index < 5  # no motion: any frame, without an error

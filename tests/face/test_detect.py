@@ -13,19 +13,19 @@ YUNET = next((REAL_DATA / "detector").glob("*.onnx"), None)
 needs_yunet = pytest.mark.skipif(YUNET is None, reason="no YuNet file at ../shared/data/detector")
 
 
-def centre(face):
+def center(face):
     x, y, width, height = face.box
     return x + width / 2, y + height / 2
 
 
-@pytest.mark.parametrize("grey", [False, True])
-def test_haar_finds_each_face_where_it_is(grey):
+@pytest.mark.parametrize("gray", [False, True])
+def test_haar_finds_each_face_at_its_position(gray):
     image = scene((100, 150, 80, 200), (400, 250, 140, 180), size=(640, 480))
-    if grey:
+    if gray:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     large, small = HaarDetector().detect(image)
-    assert centre(large) == pytest.approx((400, 250), abs=15)
-    assert centre(small) == pytest.approx((100, 150), abs=10)
+    assert center(large) == pytest.approx((400, 250), abs=15)
+    assert center(small) == pytest.approx((100, 150), abs=10)
     assert large.box[2] == large.box[3] and large.landmarks is None
 
 
@@ -38,13 +38,13 @@ def test_no_face_is_an_empty_list():
 def test_haar_takes_well_under_a_second_for_twelve_megapixels():
     image = cv2.resize(scene((160, 120, 60, 200)), (4000, 3000))
     detector = HaarDetector()
-    started = time.process_time()  # whatever else the machine does
+    started = time.process_time()  # independent of other load
     (face,) = detector.detect(image)
     assert time.process_time() - started < 0.8
-    assert centre(face) == pytest.approx((2000, 1500), abs=60)
+    assert center(face) == pytest.approx((2000, 1500), abs=60)
 
 
-def test_shrink_is_by_a_whole_number():
+def test_shrink_uses_an_integer_factor():
     small, scale = shrink(np.zeros((337, 596, 3), np.uint8), 320)
     assert small.shape == (168, 298, 3) and scale == 0.5
     same, scale = shrink(np.zeros((100, 90), np.uint8), 320)
@@ -59,10 +59,10 @@ def test_yunet_gives_landmarks_and_haar_like_boxes():
     assert left[0] < nose[0] < right[0] and left[1] < nose[1] < mouth[0][1]
     assert left == pytest.approx((330 - 28, 204), abs=8)
     (haar,) = HaarDetector().detect(image)
-    assert centre(face) == pytest.approx(centre(haar), abs=15)
+    assert center(face) == pytest.approx(center(haar), abs=15)
     assert face.box[2] == pytest.approx(haar.box[2], rel=0.2)
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    assert len(YuNetDetector(YUNET).detect(grey)) == 1
+    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    assert len(YuNetDetector(YUNET).detect(gray)) == 1
     assert YuNetDetector(YUNET).detect(scene()) == []
 
 

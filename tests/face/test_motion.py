@@ -23,7 +23,7 @@ def texture(seed=0):
 
 
 def moved(image, field):
-    """The image whose pixels went where `field` says: b(p + field(p)) = a(p)."""
+    """The image warped by the flow `field`: b(p + field(p)) = a(p)."""
     back = field.copy()
     for _ in range(8):
         back = cv2.remap(field, X - back[..., 0], Y - back[..., 1], cv2.INTER_LINEAR,
@@ -52,7 +52,7 @@ def bump(x, y, u, v, sigma=0.09):
     ],
     ids=["shift", "stretch", "shear"],
 )
-def test_a_known_affine_motion_comes_back(method, field):
+def test_flow_recovers_a_known_affine_motion(method, field):
     image = texture()
     found = motion.flow(image, moved(image, field), method)
     assert found.shape == (SIDE, SIDE, 2) and found.dtype == np.float32
@@ -68,18 +68,18 @@ def test_strain_of_an_affine_motion_is_its_formula():
     assert motion.strain(affine(0, -0.02, 0, 0.02, 0, 0)).max() < 1e-6  # a small turn
 
 
-def drawn_motion(who, expression, size=128, margin=0.15):
-    """A face at rest and at 30 %, and where its contours' points were and went, in pixels."""
+def drawn_motion(identity, expression, size=128, margin=0.15):
+    """A synthetic face at rest and at 30 %, its contour points and their displacement in pixels."""
     unit = size / (2 * BOX_HALF * (1 + 2 * margin))
-    rest = action_units("neutral", 0, who)
-    units = (rest, np.clip(action_units(expression, 0.3, who), rest, None))
+    rest = action_units("neutral", 0, identity)
+    units = (rest, np.clip(action_units(expression, 0.3, identity), rest, None))
     pair = [
         cv2.cvtColor(
-            draw_face(who, u, Scene(noise=1.5, seed=(k,)), size, margin), cv2.COLOR_BGR2GRAY
+            draw_face(identity, u, Scene(noise=1.5, seed=(k,)), size, margin), cv2.COLOR_BGR2GRAY
         )
         for k, u in enumerate(units)
     ]
-    before, after = (contours(who, u)[0] for u in units)
+    before, after = (contours(identity, u)[0] for u in units)
     names = [k for k in before if k.startswith(("brow", "upperlip", "lowerlip", "lowerlid"))]
     at = np.concatenate([before[k] for k in names]) * unit + (
         size / 2,
@@ -106,41 +106,41 @@ def test_dis_errs_less_than_farneback_on_drawn_faces():
     assert mean["dis"] < mean["dis-fast"] < mean["farneback"] and mean["dis"] < 0.8
 
 
-def test_head_motion_goes_and_the_expression_stays():
+def test_head_motion_is_removed_and_the_expression_kept():
     expression = bump(0.35, 0.7, -1.0, -0.6) + bump(0.65, 0.7, 1.0, -0.6)
     head = affine(0.01, -0.015, 2.0, 0.015, 0.01, -1.2)
-    left = motion.remove_head(expression + head)
+    left = motion.remove_head_motion(expression + head)
     assert np.abs(left - expression).mean() < 0.05
-    assert np.abs(motion.remove_head(head)).max() < 1e-3
+    assert np.abs(motion.remove_head_motion(head)).max() < 1e-3
     np.testing.assert_allclose(
         motion.amplitude(left), motion.amplitude(expression), atol=0.1 / SIDE
     )
 
 
-def test_a_flow_image_is_stretched_a_channel_and_the_amplitude_kept():
+def test_a_flow_image_is_scaled_per_channel():
     field = bump(0.5, 0.5, 2.0, -1.0)
-    image = motion.image(field, motion.strain(field))
+    image = motion.flow_image(field, motion.strain(field))
     assert image.shape == (28, 28, 3) and image.dtype == np.uint8
     assert image.min((0, 1)).tolist() == [0, 0, 0] and image.max((0, 1)).tolist() == [255] * 3
-    small = motion.image(0.01 * field, motion.strain(0.01 * field))
-    np.testing.assert_array_equal(image, small)  # how strong it was is gone
+    small = motion.flow_image(0.01 * field, motion.strain(0.01 * field))
+    np.testing.assert_array_equal(image, small)  # the magnitude is discarded
     assert motion.amplitude(field) == pytest.approx(100 * motion.amplitude(0.01 * field), rel=1e-3)
     assert image[14, 14, 0] > 250 and image[14, 14, 1] < 5  # red is u, green is v
-    assert not motion.image(np.zeros_like(field), np.zeros((SIDE, SIDE))).any()
+    assert not motion.flow_image(np.zeros_like(field), np.zeros((SIDE, SIDE))).any()
 
 
 def test_flows_from_the_first_and_frame_to_frame():
     image = texture()
     frames = np.stack([moved(image, affine(0, 0, 0.7 * k, 0, 0, 0)) for k in range(4)])
     inside = (slice(None), slice(16, -16), slice(16, -16), 0)
-    first = motion.flows(frames)[inside].mean((1, 2))
-    step = motion.flows(frames, previous=True)[inside].mean((1, 2))
+    first = motion.flow_sequence(frames)[inside].mean((1, 2))
+    step = motion.flow_sequence(frames, previous=True)[inside].mean((1, 2))
     np.testing.assert_allclose(first, [0, 0.7, 1.4, 2.1], atol=0.15)
     np.testing.assert_allclose(step, [0, 0.7, 0.7, 0.7], atol=0.15)
 
 
 @pytest.mark.parametrize("method", ["linear", "tim"])
-def test_resampling_keeps_the_ends_and_reverses(method):
+def test_resampling_keeps_the_first_and_last_frame(method):
     frames = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3), np.uint8)
     np.testing.assert_array_equal(motion.resample(frames, 7, method), frames)
     out = motion.resample(frames, 13, method)
@@ -153,19 +153,19 @@ def test_resampling_keeps_the_ends_and_reverses(method):
         np.testing.assert_allclose(motion.resample(ramp, 4)[:, 0], [0, 20, 40, 60], atol=1e-4)
 
 
-def test_tim_follows_a_smooth_course_closer_than_lines():
-    def course(times):
+def test_tim_follows_a_smooth_signal_closer_than_linear():
+    def signal(times):
         return (np.cos(np.pi * (times + 0.5) / 6 * 2) * 50).astype(np.float32)[:, None]
 
     fine = np.linspace(0, 5, 21)
     wrong = {
-        m: np.abs(motion.resample(course(np.arange(6.0)), 21, m) - course(fine)).max()
+        m: np.abs(motion.resample(signal(np.arange(6.0)), 21, m) - signal(fine)).max()
         for m in ("linear", "tim")
     }
     assert wrong["tim"] < 1e-3 < wrong["linear"]
 
 
-def test_magnified_motion_is_larger_and_still_skin_stays():
+def test_magnification_enlarges_motion_and_keeps_still_regions():
     image = texture()
     frames = np.stack(
         [moved(image, bump(0.5, 0.5, 0.4 * np.sin(2 * np.pi * 3 * k / 50), 0)) for k in range(50)]
@@ -182,23 +182,29 @@ def test_magnified_motion_is_larger_and_still_skin_stays():
         motion.magnify(frames, 50.0, band=(30, 40))
 
 
-def test_the_picture_of_a_clip():
+def test_the_flow_plot_shows_the_motion_in_its_tile():
     field = bump(0.5, 0.5, 2.0, 0)
     made = flow_plot.draw(texture(), texture(1), field, motion.strain(field), side=120)
     assert made.shape == (120, 480, 3)
     assert made[60, 300].max() > 150 and made[10, 250].max() < 60  # flow in its tile's middle
 
 
-def test_the_mean_of_frames_that_stand_still():
+def test_the_temporal_mean_depends_on_the_frame_rate():
     frames = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((5, 2, 2), np.uint8) * 10
-    assert motion.steady(frames, 2, 200)[0, 0] == 20 and motion.steady(frames, 0, 200)[0, 0] == 5
-    assert motion.steady(frames, 4, 100)[0, 0] == 40 and motion.steady(frames, 4)[0, 0] == 40
+    assert (
+        motion.temporal_mean(frames, 2, 200)[0, 0] == 20
+        and motion.temporal_mean(frames, 0, 200)[0, 0] == 5
+    )
+    assert (
+        motion.temporal_mean(frames, 4, 100)[0, 0] == 40
+        and motion.temporal_mean(frames, 4)[0, 0] == 40
+    )
 
 
-def test_what_flow_cannot_be_computed_of():
+def test_invalid_inputs_are_refused():
     with pytest.raises(UserError, match=r"unknown flow method 'diss' \(did you mean 'dis'\?\)"):
         motion.flow(texture(), texture(), "diss")
-    with pytest.raises(UserError, match=r"two grey images of one size, 16 pixels or more"):
+    with pytest.raises(UserError, match=r"two gray images of one size, 16 pixels or more"):
         motion.flow(texture(), texture()[:50])
     with pytest.raises(UserError, match="unknown interpolation 'cubic'"):
         motion.resample(np.zeros((3, 2)), 4, "cubic")

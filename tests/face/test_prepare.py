@@ -10,7 +10,7 @@ from keras_mer.face.detect import Detection
 
 
 def still(count=12, drift=0.0, size=180, noise=1.5, who=3):
-    """A face that does nothing; its head may wander."""
+    """A synthetic face at rest, with optional head drift."""
     return synthetic.draw_clip(
         who, "neutral", 0, 0, 1, 1, max(count, 2), 30, size, margin=0.25, drift=drift, noise=noise,
         flicker=0, variation=0.2, seed=5,
@@ -18,7 +18,7 @@ def still(count=12, drift=0.0, size=180, noise=1.5, who=3):
 
 
 def wander(frames):
-    """How far each frame lies from the first, in pixels, by phase correlation: (frames,)."""
+    """Shift of each frame from the first, in pixels, by phase correlation: (frames,)."""
     middle = frames[:, 20:-20, 20:-20].astype(np.float32)
     window = cv2.createHanningWindow(middle.shape[:0:-1], cv2.CV_32F)
     return np.array([np.hypot(*cv2.phaseCorrelate(middle[0], m, window)[0]) for m in middle])
@@ -28,24 +28,24 @@ def test_a_still_face_gets_no_jitter():
     frames = still()
     plain = prepare.prepare(frames, register=False)
     held = prepare.prepare(frames, fps=30)
-    # what is left is what phase correlation itself makes of the noise
+    # the rest is the noise of phase correlation itself
     assert wander(held.frames).mean() < wander(plain.frames).mean() + 0.01 < 0.05
     assert np.abs(held.motion - np.eye(2, 3)).max() < 0.1
 
 
-def test_a_wandering_head_is_held():
+def test_head_drift_is_compensated():
     frames = still(drift=0.06)
     loose = wander(prepare.prepare(frames, register=False).frames)
     held = wander(prepare.prepare(frames, fps=30).frames)
     assert loose.max() > 0.5 and held.mean() < 0.3 * loose.mean() and held.max() < 0.3
 
 
-def test_a_known_motion_comes_back_to_a_hundredth():
+def test_a_known_motion_is_estimated_accurately():
     first = cv2.cvtColor(still(1, noise=0)[0], cv2.COLOR_BGR2GRAY)
     turn = cv2.getRotationMatrix2D((90, 90), 1.5, 1.01)
     turn[:, 2] += (1.3, -0.7)
     second = cv2.warpAffine(first, turn, (180, 180), flags=cv2.INTER_CUBIC)
-    motion = prepare.follow([first, second], prepare.find([first]))
+    motion = prepare.estimate_motion([first, second], prepare.locate_face([first]))
     both = np.vstack([motion[1], (0, 0, 1)]) @ np.vstack([turn, (0, 0, 1)])
     corners = np.array([[40, 40, 1], [140, 40, 1], [90, 150, 1]]).T
     assert np.abs((both @ corners - corners)[:2]).max() < 0.15
@@ -61,7 +61,7 @@ def test_an_expression_is_not_taken_for_head_motion():
 
 
 @pytest.mark.parametrize("size", [150, 420])
-def test_the_eyes_stand_where_they_should(size):
+def test_the_eyes_are_at_the_constant_positions(size):
     frame = still(1, size=size)[0]
     ready = prepare.prepare([frame], 96, margin=0.0)
     assert ready.frames.shape == (1, 96, 96) and ready.frames.dtype == np.uint8
@@ -74,7 +74,7 @@ def test_the_eyes_stand_where_they_should(size):
 
 
 class Stub:
-    """A detector that has seen it all."""
+    """A detector with fixed results."""
 
     def __init__(self, *faces):
         self.faces = faces
@@ -83,22 +83,22 @@ class Stub:
         return list(self.faces)
 
 
-def test_landmarks_come_first_then_eyes_then_the_box():
+def test_the_location_comes_from_landmarks_then_eyes_then_the_box():
     frame = still(1)[0]
     points = ((60.0, 75.0), (120.0, 75.0), (90.0, 100.0), (70.0, 120.0), (110.0, 120.0))
     with_points = Stub(Detection((40, 40, 100, 100), 0.9, points))
-    assert prepare.find([frame], with_points) == prepare.Place(points[:2], "landmarks")
+    assert prepare.locate_face([frame], with_points) == prepare.Place(points[:2], "landmarks")
     blank = np.full((180, 180), 120, np.uint8)
-    place = prepare.find([blank], Stub(Detection((40, 40, 100, 100), 1.0)))
+    place = prepare.locate_face([blank], Stub(Detection((40, 40, 100, 100), 1.0)))
     assert place.how == "box" and place.eyes[0] == pytest.approx((71.5, 78.0))
-    assert prepare.find([blank], Stub()).how == "frame"
+    assert prepare.locate_face([blank], Stub()).how == "frame"
     with pytest.raises(UserError, match="no face in the first 3 frames of the clip"):
-        prepare.find([blank] * 3, Stub(), whole=False)
+        prepare.locate_face([blank] * 3, Stub(), whole=False)
     with pytest.raises(UserError, match="a clip without frames"):
         prepare.prepare([])
 
 
-def test_a_clip_of_nothing_stays_where_it_is():
+def test_uniform_frames_have_no_motion():
     frames = [np.full((80, 100), 90, np.uint8)] * 3
     ready = prepare.prepare(frames, 48)
     assert (ready.motion == np.eye(2, 3)).all() and (ready.frames == 90).all()

@@ -1,4 +1,4 @@
-"""Tiny published models, drawn videos and a display for the runtime's tests."""
+"""Tiny exported models, synthetic videos and a virtual display for the runtime's tests."""
 
 import ctypes
 import http.server
@@ -27,7 +27,7 @@ FACES = REAL_DATA / "faces"
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory) -> Path:
-    """A folder with the models `image`, `clip` and `flow`; given where TensorFlow is not."""
+    """Folder with the models `image`, `clip` and `flow`; prebuilt where TensorFlow is missing."""
     ready = os.environ.get("KERAS_MER_TINY_MODELS")
     if ready:
         return Path(ready)
@@ -45,7 +45,7 @@ def tiny_model(tiny_models) -> Path:
 
 @pytest.fixture
 def model_copy(tiny_model, tmp_path) -> Path:
-    """A copy that a test may break."""
+    """A copy that a test may modify."""
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
@@ -56,7 +56,7 @@ def recogniser(tiny_model) -> Recogniser:
 
 @pytest.fixture(scope="session")
 def video(tmp_path_factory) -> Path:
-    """Four seconds of one face that moves; dark, so sad, in the first half, then bright, happy."""
+    """Four seconds of one moving face: dark (sad) in the first half, then bright (happy)."""
     path = tmp_path_factory.mktemp("video") / "one-face.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (320, 240))
     for number in range(100):
@@ -76,14 +76,14 @@ def real_video() -> Path:
 
 @pytest.fixture(scope="session")
 def cv2_windows(display):
-    """The display, where OpenCV has windows at all."""
+    """The display; skips when OpenCV was built without windows."""
     if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
         pytest.skip("this OpenCV is headless and has no windows")
     return display
 
 
 class Display:
-    """An X server without a screen: its name, its picture, and a hand on its keyboard."""
+    """A virtual X server: its name, a screenshot, and keyboard input."""
 
     def __init__(self, name: str, buffer: Path):
         self.name, self.buffer = name, buffer
@@ -118,7 +118,7 @@ class Display:
             self.tool("key", "--window", window, key)
 
     def close(self, window: str) -> None:
-        """Do what a window manager's close button does, which this xdotool cannot."""
+        """Send the event of a window manager's close button, which older xdotool cannot."""
         x11 = ctypes.CDLL("libX11.so.6")
         x11.XOpenDisplay.restype = ctypes.c_void_p
         x11.XInternAtom.restype = ctypes.c_ulong
@@ -133,19 +133,19 @@ class Display:
         x11.XCloseDisplay(server)
 
     def picture(self) -> np.ndarray:
-        """What the screen shows: uint8, (900, 1280, 3) BGR."""
+        """Screenshot: uint8, (900, 1280, 3) BGR."""
         data = self.buffer.read_bytes()
-        header, colours = (int.from_bytes(data[i : i + 4], "big") for i in (0, 76))
-        pixels = np.frombuffer(data, np.uint8, offset=header + 12 * colours)
+        header, colors = (int.from_bytes(data[i : i + 4], "big") for i in (0, 76))
+        pixels = np.frombuffer(data, np.uint8, offset=header + 12 * colors)
         return pixels[: 900 * 1280 * 4].reshape(900, 1280, 4)[..., :3].copy()
 
 
 @pytest.fixture(scope="session")
 def display(tmp_path_factory):
     """A fresh X display for windows."""
-    lacking = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
-    if lacking:
-        pytest.skip(f"no {' and no '.join(lacking)} here (Debian: apt-get install xvfb xdotool)")
+    missing = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"no {' and no '.join(missing)} here (Debian: apt-get install xvfb xdotool)")
     read, write = os.pipe()
     folder = tmp_path_factory.mktemp("xvfb")
     command = ["Xvfb", "-displayfd", str(write), "-fbdir", str(folder), "-screen", "0"]
@@ -200,7 +200,7 @@ def stream():
 
 @pytest.fixture
 def start(tmp_path):
-    """`start("webcam.py", *arguments, **environment)` starts it as a user does, elsewhere."""
+    """`start("webcam.py", *arguments, **environment)` starts a script in another folder."""
 
     def begin(name: str, *arguments, cwd=tmp_path, **environment) -> subprocess.Popen:
         command = [sys.executable, REPOSITORY / "scripts" / name, *map(str, arguments)]

@@ -8,7 +8,7 @@ from keras_mer.errors import UserError
 from keras_mer.face.detect import VIDEO_SIDE
 from keras_mer.runtime import Recogniser
 from keras_mer.runtime import pipeline as pipelines
-from keras_mer.runtime.io.frame_reader import Grabber
+from keras_mer.runtime.io.frame_reader import FrameReader
 from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.pipeline import Pipeline
 from tests.face.drawing import scene
@@ -20,8 +20,8 @@ def flips(labels):
 
 def follow(recogniser, path, **options):
     pipeline = Pipeline(recogniser, **options)
-    with Grabber(open_source(str(path))) as grabber:
-        return [pipeline.process(frame.image, frame.time) for frame in grabber]
+    with FrameReader(open_source(str(path))) as reader:
+        return [pipeline.process(frame.image, frame.time) for frame in reader]
 
 
 def test_one_face_keeps_its_identity_and_its_box(recogniser, video):
@@ -51,7 +51,7 @@ def test_detection_runs_every_few_frames_only(recogniser, video):
     assert 10 <= counting.runs <= 16
 
 
-def test_smoothing_calms_a_flickering_face(recogniser):
+def test_smoothing_reduces_label_changes(recogniser):
     rng = np.random.default_rng(0)
     results = {}
     for smoothing in (0.0, 0.4):
@@ -67,7 +67,7 @@ def test_smoothing_calms_a_flickering_face(recogniser):
     assert results[0.4] <= raw / 2
 
 
-def test_a_cut_starts_anew_and_shows_faces_at_once(recogniser):
+def test_a_cut_resets_the_tracks_and_shows_faces_immediately(recogniser):
     pipeline = Pipeline(recogniser)
     for number, light in enumerate((100, 250)):
         (face,) = pipeline.process(scene((160, 120, 110, light)), float(number), cut=True)
@@ -75,7 +75,7 @@ def test_a_cut_starts_anew_and_shows_faces_at_once(recogniser):
         assert face.label == face.raw.label == ("sad", "happy")[number]
 
 
-def test_boxes_are_in_pixels_of_a_large_frame(recogniser):
+def test_boxes_are_in_pixels_of_the_full_frame(recogniser):
     pipeline = Pipeline(recogniser)
     image = scene((900, 500, 420, 250), size=(1280, 960))
     for number in range(3):
@@ -86,7 +86,7 @@ def test_boxes_are_in_pixels_of_a_large_frame(recogniser):
     assert set(pipeline.seconds) == {"track", "detect", "crop", "model"}
 
 
-def test_a_clip_model_reads_a_faces_last_frames(tiny_models):
+def test_a_clip_model_gets_the_last_frames_of_a_face(tiny_models):
     recogniser = Recogniser.load(tiny_models / "clip", variant="float32", max_side=VIDEO_SIDE)
     pipeline = Pipeline(recogniser, smoothing=0)
     labels = []

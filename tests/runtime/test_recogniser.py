@@ -40,8 +40,8 @@ def test_several_images_give_a_list_each_and_may_be_lazy(recogniser):
 
 def test_grey_images_and_no_face(recogniser):
     assert recogniser.predict(np.zeros((100, 100), np.uint8)) == []
-    grey = scene((160, 120, 120, BRIGHT))[..., 1]
-    assert [face.label for face in recogniser.predict(grey)] == ["happy"]
+    gray = scene((160, 120, 120, BRIGHT))[..., 1]
+    assert [face.label for face in recogniser.predict(gray)] == ["happy"]
 
 
 def test_crops_of_any_size_and_kind(recogniser):

@@ -1,8 +1,8 @@
-"""Publish a tiny model for the tests: the mean brightness of a crop decides its class.
+"""Export tiny models for the tests, which classify by mean brightness.
 
 Run as `python tests/runtime/tiny_model.py FOLDER`; needs TensorFlow, which the tests that use the
-folder do not. Dark crops are sad, bright ones happy, those between neutral; so are a clip's frames
-together, and a flow image.
+folder do not. Dark inputs are sad, bright ones happy, those between neutral, for an image, a clip
+and a flow image alike.
 """
 
 import json
@@ -17,7 +17,7 @@ MADE = {"flow": "", "register": True, "detector": "haar", "origin": "recorded"}
 
 
 def weights(size):
-    """Of the dense layer over `size` brightnesses in 0..1: sad below 0.35, happy above 0.55."""
+    """Weights of the dense layer over `size` pixels in 0..1: sad below 0.35, happy above 0.55."""
     import numpy as np
 
     slope = np.array([-40.0, 0.0, 40.0])
@@ -29,9 +29,9 @@ def build(shape):
 
     inputs = keras.Input(shape)
     x = keras.layers.Rescaling(1 / 255)(inputs)
-    if len(shape) == 4:  # a clip: its frames count alike
+    if len(shape) == 4:  # a clip: the mean over all frames
         x = keras.layers.Reshape((shape[0] * shape[1], *shape[2:]))(x)
-    x = keras.layers.AveragePooling2D(2)(x)  # smaller layers are never quantised
+    x = keras.layers.AveragePooling2D(2)(x)  # smaller layers are never quantized
     x = keras.layers.Flatten()(x)
     head = keras.layers.Dense(len(CLASSES), activation="softmax")
     model = keras.Model(inputs, head(x))
@@ -66,7 +66,7 @@ def convert(model, variant):
         return converter.convert()
 
 
-def publish(folder, shape, task):
+def export(folder, shape, task):
     folder.mkdir(parents=True, exist_ok=True)
     model, variants = build(shape), {}
     for variant in ("float32", "float16", "dynamic", "int8"):
@@ -90,6 +90,6 @@ def publish(folder, shape, task):
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     target = Path(sys.argv[1])
-    publish(target / "image", (SIDE, SIDE, 1), "image")
-    publish(target / "clip", (4, SIDE, SIDE, 3), "clip")
-    publish(target / "flow", (SIDE, SIDE, 3), "flow")
+    export(target / "image", (SIDE, SIDE, 1), "image")
+    export(target / "clip", (4, SIDE, SIDE, 3), "clip")
+    export(target / "flow", (SIDE, SIDE, 3), "flow")

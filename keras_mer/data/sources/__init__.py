@@ -1,7 +1,7 @@
-"""A file a dataset: its layout on disk becomes a manifest.
+"""Datasets: one module per dataset converts its files on disk to a manifest.
 
-`load("fer2013", "data/fer2013")` finds the edition that lies there. Nothing is lost on the way: a
-row that cannot be used stays in the manifest with ``split="dropped"`` and the reason as its note.
+`load("fer2013", "data/fer2013")` detects the edition. An unusable row stays in the manifest with
+``split="dropped"`` and the reason as its note.
 """
 
 import inspect
@@ -16,8 +16,8 @@ from keras_mer import labels
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError, nearest
 
-#: Source name -> module of this package. Each has `load(path, **options)` and `HELP`, the words
-#: that say where to get the dataset and where to put it.
+#: Source name -> module of this package. Each has `load(path, **options)` and `HELP`, which says
+#: where to get the dataset and where to put it.
 SOURCES = {
     "fer2013": "fer2013",
     "ferplus": "ferplus",
@@ -38,14 +38,14 @@ SOURCES = {
 
 
 def load(name: str, path: str | os.PathLike, **options: Any) -> Manifest:
-    """The manifest of the dataset `name` that lies at `path`.
+    """Load the manifest of the dataset `name` at `path`.
 
-    Its classes are the source's own set in canonical names; its split column holds the official
-    split where the source states one. Options are the source's: see its `load`.
+    Its classes are those of the source in canonical names; its split column holds the official
+    split if the source states one. For the options see the source's `load`.
 
     Raises:
-        UserError: for an unknown source or option, a missing dataset (it says what to download
-            and where to put it), or one whose layout is not known.
+        UserError: for an unknown source or option, a missing dataset (the message says what to
+            download and where to put it), or an unknown layout.
     """
     if name not in SOURCES:
         raise UserError(
@@ -64,15 +64,14 @@ def load(name: str, path: str | os.PathLike, **options: Any) -> Manifest:
     if not path.exists() and name != "synthetic":
         raise UserError(f"no {name} dataset at {path}: {module.HELP}")
     manifest = module.load(path, **options)
-    # a composite states which dataset each row comes from
+    # a composite states the dataset of each row itself
     return manifest.replace(replace(s, source=s.source or name) for s in manifest)
 
 
 def relabel(manifest: Manifest, classes: Iterable[str]) -> Manifest:
-    """The manifest under the vocabulary `classes`, by class name and `emotions.merged`.
+    """Map a manifest to the vocabulary `classes`, by class name and `labels.merged`.
 
-    A row whose class has no place in the vocabulary is dropped with a note (contempt, under
-    ``fer7``).
+    A row whose class is not in the vocabulary (contempt, for ``fer7``) is dropped with a note.
     """
     classes = tuple(classes)
     samples = []
@@ -86,10 +85,10 @@ def relabel(manifest: Manifest, classes: Iterable[str]) -> Manifest:
 
 
 def merge(manifests: Iterable[Manifest], classes: Iterable[str]) -> Manifest:
-    """Several datasets as one manifest over the vocabulary `classes`, as by `relabel`.
+    """Merge several datasets into one manifest with the vocabulary `classes`, as by `relabel`.
 
-    Where several manifests meet, subjects and clips get their source as a prefix, unless they
-    have it. The root becomes the folder that all roots lie in.
+    With more than one manifest, subjects and clips get their source as a prefix unless they have
+    it already. The new root is the common parent folder of all roots.
     """
     classes = tuple(classes)
     manifests = [relabel(m, classes) for m in manifests]

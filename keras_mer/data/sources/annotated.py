@@ -1,31 +1,41 @@
-"""What the sources of clips share: rows of a table and folders of frames become samples."""
+"""Shared by the sources of annotated clips: table rows and folders of frames become samples."""
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_mer import images, labels
-from keras_mer.data import clips
+from keras_mer.data import clips, spreadsheet
 from keras_mer.data.manifest import Manifest, Sample
+from keras_mer.data.sources.frame_numbers import check_frames, check_order, parse_number
 from keras_mer.data.spreadsheet import Row
 from keras_mer.errors import UserError, nearest
 
-_UNKNOWN = {"", "/", "\\", "-", "nan", "none", "n/a"}
+#: Columns of the coding tables of CASME II, SAMM and MMEW (names are compared without punctuation).
+COLUMNS = {
+    "subject": ("Subject",),
+    "clip": ("Filename", "File name", "Clip"),
+    "onset": ("OnsetFrame", "Onset"),
+    "apex": ("ApexFrame", "Apex"),
+    "offset": ("OffsetFrame", "Offset"),
+    "emotion": ("Estimated Emotion", "Emotion"),
+}
 
 
 @dataclass(frozen=True)
 class Correction:
-    """A known mistake of an annotation, keyed by subject and clip so that editions do not matter.
+    """Correction of a known annotation error, keyed by subject and clip for every edition.
 
     Attributes:
-        subject, clip: as the source names them.
+        subject, clip: as named by the source.
         field: onset, apex or offset.
-        old: the wrong text; another one in the table (a later edition) is left alone. ``"*"``
-            stands for any number that lies outside onset to offset, ``"onset"`` for the onset's.
-        new: the right number, or None where only a look at the frames can tell.
-        why: the reason, and where it is known from.
+        old: the wrong text; any other text (of a later edition) is not corrected. ``"*"`` matches
+            any number outside onset to offset, ``"onset"`` the number of the onset.
+        new: the correct number, or None when it is unknown.
+        why: the reason and its reference.
     """
 
     subject: str
@@ -38,28 +48,82 @@ class Correction:
 
 @dataclass(frozen=True)
 class Annotation:
-    """One row, taken apart by its source; numbers are still text.
+    """One table row as parsed by its source; numbers are still text.
 
     Attributes:
-        row: where it stands.
-        subject, clip: as they shall stand in the manifest.
-        place: the last parts of the path of its folder, any case: ``("sub01", "EP02_01f")``.
-        word: the emotion in the dataset's own word.
-        onset, apex, offset: as the table has them.
+        row: the table row.
+        subject, clip: their names in the manifest.
+        folder: last parts of the path of its frames, in any case: ``("sub01", "EP02_01f")``.
+        emotion: as named in the table.
+        onset, apex, offset: as in the table.
     """
 
     row: Row
     subject: str
     clip: str
-    place: tuple[str, ...]
-    word: str
+    folder: tuple[str, ...]
+    emotion: str
     onset: str
     apex: str
     offset: str
 
 
+def annotation(row: Row, subject_format: str) -> Annotation:
+    """Annotation from a row of a table with `COLUMNS`; frames lie in ``<subject>/<clip>``.
+
+    Args:
+        row: the table row.
+        subject_format: of the manifest's subject, from its number: ``sub{:02d}``.
+    """
+    digits = re.sub(r"\D", "", row["subject"])
+    subject = subject_format.format(int(digits)) if digits else row["subject"]
+    times = {name: row[name] for name in ("onset", "apex", "offset")}
+    return Annotation(row, subject, row["clip"], (subject, row["clip"]), row["emotion"], **times)
+
+
+def load_table(
+    path: Path,
+    table: str,
+    patterns: Sequence[str],
+    *,
+    subject_format: str,
+    missing: str,
+    classes: tuple[str, ...],
+    fps: float,
+    corrections: Sequence[Correction],
+    frames: str,
+    doubtful: str,
+) -> Manifest:
+    """Load a dataset of one table with `COLUMNS` and one folder of frames per clip.
+
+    Args:
+        path: the dataset's folder.
+        table: path of the table, or ``""`` to search below `path`.
+        patterns: glob patterns of the table's name, in order of preference.
+        subject_format: see `annotation`.
+        missing: the message when there is no table.
+        classes: of the manifest.
+        fps, corrections, doubtful: see `to_samples`.
+        frames: see `select_version`.
+    """
+    file = spreadsheet.find(Path(table) if table else path, *patterns)
+    if file is None:
+        raise UserError(f"{path}: {missing}")
+    folders = Folders(path)
+    samples = to_samples(
+        (annotation(row, subject_format) for row in spreadsheet.read(file, COLUMNS)),
+        folders,
+        table=file.name,
+        fps=fps,
+        corrections=corrections,
+        accept=select_version(folders, frames),
+        doubtful=doubtful,
+    )
+    return manifest(path, samples, classes)
+
+
 class Folders:
-    """Every folder under a root that holds images, found by the last parts of its path."""
+    """Index of the folders under a root that contain images, by the last parts of their paths."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -72,25 +136,25 @@ class Folders:
                 self.paths.append(path)
                 self._by_name[Path(folder).name.lower()].append(path)
 
-    def find(self, place: Sequence[str], among: Callable[[str], bool] = lambda p: True) -> str:
-        """The folder whose path ends with `place`, or ``""``; `among` may rule some out."""
-        wanted = [part.lower() for part in place]
+    def find(self, ending: Sequence[str], accept: Callable[[str], bool] = lambda p: True) -> str:
+        """The accepted folder whose path ends with `ending`, or ``""``."""
+        wanted = [part.lower() for part in ending]
         for path in self._by_name.get(wanted[-1], []):
-            if path.lower().split("/")[-len(wanted) :] == wanted and among(path):
+            if path.lower().split("/")[-len(wanted) :] == wanted and accept(path):
                 return path
         return ""
 
 
-def choose(folders: Folders, frames: str) -> Callable[[str], bool]:
-    """Which of two copies of a clip counts: a filter for `Folders.find`.
+def select_version(folders: Folders, frames: str) -> Callable[[str], bool]:
+    """Filter for `Folders.find` that accepts the cropped or the raw version of the clips.
 
     Args:
-        folders: all of them.
-        frames: ``cropped`` (``Cropped/`` or ``reg_img46.jpg``), ``raw``, or ``auto``: cropped
-            where there are any.
+        folders: of the dataset.
+        frames: ``cropped`` (``Cropped/`` or ``reg_img46.jpg``), ``raw``, or ``auto``: cropped if
+            there are any.
 
     Raises:
-        UserError: for another word, or when there are none of the kind.
+        UserError: for another value, or when there are no such frames.
     """
     if frames not in ("auto", "cropped", "raw"):
         raise UserError(f"frames: expected auto, cropped or raw, got '{frames}'")
@@ -115,73 +179,73 @@ def to_samples(
     table: str,
     fps: float | None,
     corrections: Sequence[Correction] = (),
-    among: Callable[[str], bool] = lambda p: True,
+    accept: Callable[[str], bool] = lambda p: True,
     doubtful: str = "drop",
 ) -> Iterator[Sample]:
-    """Each annotation as a sample, and each folder without one as a dropped sample.
+    """Convert each annotation to a sample, and each folder without one to a dropped sample.
 
     Args:
         annotations: the rows.
-        folders: the frames.
+        folders: of the frames.
         table: the table's name, for messages.
-        fps: frames a second.
-        corrections: what is known to be wrong in the table.
-        among: which folders count, see `choose`.
+        fps: frames per second.
+        corrections: of known errors in the table.
+        accept: filter of the folders, see `select_version`.
         doubtful: ``drop`` rows whose onset, apex and offset contradict each other, or ``keep``
-            them without the numbers that do.
+            them without the contradicting numbers.
     """
     if doubtful not in ("drop", "keep"):
         raise UserError(f"doubtful: expected drop or keep{nearest(doubtful, ['drop', 'keep'])}")
     fixes = {(c.subject, c.clip, c.field): c for c in corrections}
     used, seen = set(), set()
     for a in annotations:
-        where = f"{a.row.where} ({'/'.join(a.place)})"
-        path = folders.find(a.place, among)
-        label, faults, remarks = "", [], []
+        where = f"{a.row.where} ({'/'.join(a.folder)})"
+        path = folders.find(a.folder, accept)
+        label, errors, warnings = "", [], []
         try:
-            label = labels.canonical(a.word)
+            label = labels.canonical(a.emotion)
         except UserError as error:
-            faults.append(str(error))
-        times = _times(a, fixes, faults, remarks)
+            errors.append(str(error))
+        times = _times(a, fixes, errors, warnings)
         contradiction = check_order(**times)
         if contradiction and doubtful == "keep":
-            remarks.append(f"{contradiction}: taken as unknown")
+            warnings.append(f"{contradiction}: taken as unknown")
             times = {**times, "apex": None} | (
                 {} if "apex" in contradiction else {"onset": None, "offset": None}
             )
         elif contradiction:
-            faults.append(contradiction)
+            errors.append(contradiction)
         if not path:
-            faults.append("no frames")
+            errors.append("no frames")
         else:
             used.add(path)
             if not contradiction or doubtful == "keep":
                 numbers = list(clips.frame_files(folders.root / path))
-                check_frames(numbers, times, faults, remarks)
+                check_frames(numbers, times, errors, warnings)
         key = (a.subject, a.clip, times["onset"])
         if key in seen:
-            faults.append("stands twice")
+            errors.append("duplicate row")
         seen.add(key)
-        note = "; ".join(f"{where}: {text}" for text in faults or remarks)
+        note = "; ".join(f"{where}: {text}" for text in errors or warnings)
         yield Sample(
-            path=path or "/".join(a.place),
+            path=path or "/".join(a.folder),
             label=label,
             subject=a.subject,
             clip=a.clip,
             fps=fps,
-            split="dropped" if faults else "",
+            split="dropped" if errors else "",
             note=note,
             **times,
         )
     for path in folders.paths:
-        if path not in used and among(path):
+        if path not in used and accept(path):
             note = f"{path}: frames without a row in {table}"
             yield Sample(path=path, fps=fps, split="dropped", note=note)
 
 
-def _times(a: Annotation, fixes, faults: list, remarks: list) -> dict[str, int | None]:
+def _times(a: Annotation, fixes, errors: list, warnings: list) -> dict[str, int | None]:
     texts = {"onset": a.onset, "apex": a.apex, "offset": a.offset}
-    times = {name: number(text, name, faults) for name, text in texts.items()}
+    times = {name: parse_number(text, name, errors) for name, text in texts.items()}
     for name in texts:
         fix = fixes.get((a.subject, a.clip, name))
         if fix is None:
@@ -190,64 +254,16 @@ def _times(a: Annotation, fixes, faults: list, remarks: list) -> dict[str, int |
         at_onset = fix.old == "onset" and times[name] == times["onset"]
         if outside or at_onset or fix.old == texts[name]:
             new = "unknown" if fix.new is None else fix.new
-            remarks.append(f"{name} {texts[name]} corrected to {new}: {fix.why}")
+            warnings.append(f"{name} {texts[name]} corrected to {new}: {fix.why}")
             times[name] = fix.new
     return times
 
 
-def number(text: str, name: str, faults: list) -> int | None:
-    """A frame's number, or None for an empty cell; a fault is added for anything else."""
-    if text.lower() in _UNKNOWN:
-        return None
-    try:
-        value = float(text)
-        if value == int(value) >= 0:
-            return int(value)
-    except (ValueError, OverflowError):
-        pass
-    faults.append(f"{name} '{text}' is not a frame number")
-    return None
-
-
-def check_order(onset: int | None, apex: int | None, offset: int | None) -> str:
-    """What contradicts onset <= apex <= offset in the numbers that are known, or ``""``."""
-    if onset is not None and offset is not None and offset <= onset:
-        return f"offset {offset} is not after onset {onset}"
-    early = onset is not None and apex is not None and apex < onset
-    late = offset is not None and apex is not None and apex > offset
-    if early or late:
-        low, high = ("?" if t is None else t for t in (onset, offset))
-        return f"apex {apex} is outside onset..offset, {low}..{high}"
-    return ""
-
-
-def check_frames(numbers: Sequence[int], times: dict, faults: list, remarks: list) -> None:
-    """Add what is wrong with a clip's frame numbers to `faults`, what is odd to `remarks`."""
-    if not numbers:
-        faults.append("no numbered frames in its folder")
-        return
-    if len(numbers) == 1:
-        faults.append("a clip of one frame")
-        return
-    first, last = numbers[0], numbers[-1]
-    low = first if times["onset"] is None else times["onset"]
-    high = last if times["offset"] is None else times["offset"]
-    inside = [n for n in numbers if low <= n <= high]
-    if len(inside) < 2:
-        faults.append(
-            f"{len(inside)} of the frames {low}..{high} is there; its folder has {first}..{last}"
-        )
-    elif times["apex"] is not None and not inside[0] <= times["apex"] <= inside[-1]:
-        faults.append(f"no frame for the apex {times['apex']}; its folder has {first}..{last}")
-    elif (gone := high - low + 1 - len(inside)) > 0:
-        remarks.append(f"{gone} of the frames {low}..{high} missing in its folder")
-
-
 def manifest(root: Path, samples: Iterable[Sample], classes: tuple[str, ...]) -> Manifest:
-    """A manifest of clips.
+    """Make a manifest of clips.
 
     Raises:
-        UserError: when not one row can be used; it quotes the first reason.
+        UserError: when every row is dropped; it quotes the first reason.
     """
     samples = tuple(samples)
     if all(s.split == "dropped" for s in samples):

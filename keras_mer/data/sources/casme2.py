@@ -5,20 +5,10 @@
 folder.
 """
 
-import re
 from pathlib import Path
 
-from keras_mer.data import spreadsheet
 from keras_mer.data.manifest import Manifest
-from keras_mer.data.sources.annotated import (
-    Annotation,
-    Correction,
-    Folders,
-    choose,
-    manifest,
-    to_samples,
-)
-from keras_mer.errors import UserError
+from keras_mer.data.sources.annotated import Correction, load_table
 
 HELP = (
     "ask for CASME II at http://casme.psych.ac.cn/casme/e2 and put CASME2-coding-20140508.xlsx "
@@ -28,16 +18,7 @@ HELP = (
 CLASSES = ("happy", "disgust", "repression", "surprise", "fear", "sad", "others")
 FPS = 200.0
 
-COLUMNS = {
-    "subject": ("Subject",),
-    "clip": ("Filename", "File name", "Clip"),
-    "onset": ("OnsetFrame", "Onset"),
-    "apex": ("ApexFrame", "Apex"),
-    "offset": ("OffsetFrame", "Offset"),
-    "emotion": ("Estimated Emotion", "Emotion"),
-}
-
-#: What the table is known to have wrong.
+#: Known errors of the table.
 CORRECTIONS = (
     Correction(
         "sub04", "EP12_01f", "apex", "/", None,
@@ -51,44 +32,27 @@ CORRECTIONS = (
 
 
 def load(path: Path, *, frames: str = "auto", table: str = "", doubtful: str = "drop") -> Manifest:
-    """CASME II.
+    """Load CASME II.
 
     Args:
         path: the folder.
-        frames: ``cropped``, ``raw``, or ``auto``: cropped where both are there.
+        frames: ``cropped``, ``raw``, or ``auto``: cropped when both exist.
         table: the coding file, if not below the folder.
         doubtful: ``keep`` rows whose onset, apex and offset contradict each other, without the
-            numbers that do; by default they are dropped.
+            contradicting numbers; by default they are dropped.
 
     Raises:
         UserError: for a missing table, one of another kind, or no usable row.
     """
-    file = spreadsheet.find(Path(table) if table else path, "casme2*cod*", "*coding*", "casme2*")
-    if file is None:
-        raise UserError(f"{path}: no CASME2-coding-*.xlsx here; {HELP}")
-    folders = Folders(path)
-    samples = to_samples(
-        map(_annotation, spreadsheet.read(file, COLUMNS)),
-        folders,
-        table=file.name,
+    return load_table(
+        path,
+        table,
+        ("casme2*cod*", "*coding*", "casme2*"),
+        subject_format="sub{:02d}",
+        missing=f"no CASME2-coding-*.xlsx here; {HELP}",
+        classes=CLASSES,
         fps=FPS,
         corrections=CORRECTIONS,
-        among=choose(folders, frames),
+        frames=frames,
         doubtful=doubtful,
-    )
-    return manifest(path, samples, CLASSES)
-
-
-def _annotation(row: spreadsheet.Row) -> Annotation:
-    digits = re.sub(r"\D", "", row["subject"])
-    subject = f"sub{int(digits):02d}" if digits else row["subject"]
-    return Annotation(
-        row,
-        subject=subject,
-        clip=row["clip"],
-        place=(subject, row["clip"]),
-        word=row["emotion"],
-        onset=row["onset"],
-        apex=row["apex"],
-        offset=row["offset"],
     )

@@ -1,8 +1,8 @@
 """CAS(ME)^3, part A (Li et al. 2023, doi:10.1109/TPAMI.2022.3174895): 100 people, 30 fps.
 
 ``cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx`` and the frames, cut (``frame/spNO.1_a_355/355.jpg``)
-or as whole recordings (``spNO.1/a/color/355.jpg``). Written from the published description and
-tried on a drawn tree only.
+or as whole recordings (``spNO.1/a/color/355.jpg``). Implemented from the published description
+and tested on synthetic data only.
 """
 
 from pathlib import Path
@@ -30,21 +30,21 @@ COLUMNS = {
 
 
 def load(path: Path, *, table: str = "", doubtful: str = "drop") -> Manifest:
-    """CAS(ME)^3's micro-expressions of part A.
+    """Load the micro-expressions of CAS(ME)^3, part A.
 
-    A recording holds several of them: clips are named by recording and onset (``a_355``). In 55
-    rows the apex is the onset, because the first frames were not recorded: they are kept.
+    A recording contains several of them: clips are named by recording and onset (``a_355``). The 55
+    rows whose apex equals the onset, since the first frames were not recorded, are kept.
 
     Args:
         path: the folder.
         table: the table, if not below the folder.
-        doubtful: as of `keras_mer.data.sources.casme2.load`.
+        doubtful: as for `keras_mer.data.sources.casme2.load`.
 
     Raises:
         UserError: for a missing table, one of another kind, or no usable row.
     """
-    place = Path(table) if table else path
-    file = spreadsheet.find(place, "cas*part_a_me_label*", "cas*part_a*", "cas*me*3*")
+    root = Path(table) if table else path
+    file = spreadsheet.find(root, "cas*part_a_me_label*", "cas*part_a*", "cas*me*3*")
     if file is None:
         raise UserError(f"{path}: no cas(me)3_part_A_ME_label_JpgIndex_*.xlsx here; {HELP}")
     folders = Folders(path)
@@ -54,7 +54,7 @@ def load(path: Path, *, table: str = "", doubtful: str = "drop") -> Manifest:
         folders,
         table=file.name,
         fps=FPS,
-        among=lambda p: "depth" not in p.lower().split("/"),
+        accept=lambda p: "depth" not in p.lower().split("/"),
         doubtful=doubtful,
     )
     return manifest(path, samples, CLASSES)
@@ -67,8 +67,8 @@ def _annotation(row: spreadsheet.Row, cut: bool) -> Annotation:
         row,
         subject=row["subject"],
         clip=f"{name}_{onset}",
-        place=(f"{row['subject']}_{name}_{onset}",) if cut else whole,
-        word=row["emotion"],
+        folder=(f"{row['subject']}_{name}_{onset}",) if cut else whole,
+        emotion=row["emotion"],
         onset=onset,
         apex=row["apex"],
         offset=row["offset"],

@@ -1,11 +1,11 @@
-"""CK+ (Lucey et al. 2010), in any of the three layouts in which it goes round.
+"""CK+ (Lucey et al. 2010), in any of its three common layouts.
 
 - CK+48: class folders of 48x48 crops, the last three frames of each of 327 sequences;
 - the original tree: whole sequences, and a text file with the emotion of the last frame;
 - ckextended.csv: like FER2013's csv, without subjects.
 
-The same person is in several sequences, and the frames of a sequence look alike: split by
-subject, or the score means nothing.
+A person occurs in several sequences, and the frames of a sequence are similar: split by subject, or
+the score is meaningless.
 """
 
 import logging
@@ -30,21 +30,21 @@ _log = logging.getLogger(__name__)
 
 
 def load(path: Path, *, frames: int = 3, neutral: bool = True) -> Manifest:
-    """CK+ in whichever layout lies at `path`.
+    """Load CK+ in the layout found at `path`.
 
     Args:
         path: the folder, the csv, or an archive of either.
-        frames: of the original tree, how many frames at a sequence's end get its label.
-        neutral: of the original tree, whether a sequence's first frame is a neutral sample.
+        frames: for the original tree, number of frames at a sequence's end that get its label.
+        neutral: for the original tree, whether a sequence's first frame is a neutral sample.
 
     Raises:
-        UserError: for a layout that is none of the three, or an unknown class folder.
+        UserError: for another layout, or an unknown class folder.
     """
     found = fer2013.find_csv(path, ("ckextended.csv",))
     if found is not None:
         _log.warning(
-            "ckextended.csv names no subjects: its split has the same people on both sides, and "
-            "scores on it say little. CK+48 and the original tree name them."
+            "ckextended.csv names no subjects: its split has the same people in several parts, and "
+            "its scores are too high. CK+48 and the original tree name them."
         )
         return fer2013.read_csv(*found, vocabularies.CKEXTENDED, HELP)
     names = containers.names(path)

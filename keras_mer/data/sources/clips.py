@@ -1,6 +1,6 @@
-"""Any clips with a csv: ``clips.csv`` (path, label, subject; clip, onset, apex, offset, fps).
+"""Custom clips listed in ``clips.csv`` (path, label, subject; clip, onset, apex, offset, fps).
 
-A path leads to a folder of numbered frames or to a video file, relative to the csv.
+A path is a folder of numbered frames or a video file, relative to the csv.
 """
 
 from dataclasses import replace
@@ -10,8 +10,9 @@ from keras_mer import labels
 from keras_mer.data import clips as frames
 from keras_mer.data import spreadsheet
 from keras_mer.data.manifest import SPLITS, Manifest, Sample
-from keras_mer.data.sources.annotated import Folders, check_frames, check_order, manifest, number
+from keras_mer.data.sources.annotated import Folders, manifest
 from keras_mer.data.sources.folders import in_order
+from keras_mer.data.sources.frame_numbers import check_frames, check_order, parse_number
 from keras_mer.errors import UserError
 
 HELP = (
@@ -33,11 +34,11 @@ _OPTIONAL = ("clip", "onset", "apex", "offset", "fps", "split")
 
 
 def load(path: Path, *, fps: float = 0.0) -> Manifest:
-    """The clips that a csv (or .xlsx) lists; frames of a video count from 0.
+    """Load the clips that a csv (or .xlsx) lists; frames of a video count from 0.
 
     Args:
         path: the csv, or the folder that holds ``clips.csv``.
-        fps: of the clips that state none.
+        fps: for clips without one.
 
     Raises:
         UserError: for a missing csv or column, or no usable row.
@@ -50,7 +51,7 @@ def load(path: Path, *, fps: float = 0.0) -> Manifest:
         sample = _sample(row, root, fps)
         key = (sample.path, sample.onset)
         if key in seen:
-            note = f"{row.where}: {sample.path} stands twice"
+            note = f"{row.where}: {sample.path}: duplicate row"
             sample = replace(sample, split="dropped", note=note)
         seen.add(key)
         samples.append(sample)
@@ -63,39 +64,39 @@ def load(path: Path, *, fps: float = 0.0) -> Manifest:
 
 
 def _sample(row: spreadsheet.Row, root: Path, fps: float) -> Sample:
-    place = row["path"].replace("\\", "/").removeprefix("./").rstrip("/")
-    label, faults, remarks = "", [], []
+    path = row["path"].replace("\\", "/").removeprefix("./").rstrip("/")
+    label, errors, warnings = "", [], []
     try:
         label = labels.canonical(row["label"])
     except UserError as error:
-        faults.append(str(error))
-    times = {name: number(row[name], name, faults) for name in ("onset", "apex", "offset")}
+        errors.append(str(error))
+    times = {name: parse_number(row[name], name, errors) for name in ("onset", "apex", "offset")}
     if contradiction := check_order(**times):
-        faults.append(contradiction)
+        errors.append(contradiction)
         times = dict.fromkeys(times)
     split = row["split"].lower()
     if split not in ("", *SPLITS):
-        faults.append(f"split '{split}' is none of {', '.join(SPLITS)}")
+        errors.append(f"split '{split}' is none of {', '.join(SPLITS)}")
     try:
         speed = float(row["fps"] or fps) or None
     except ValueError:
         speed = None
-        faults.append(f"fps '{row['fps']}' is not a number")
-    if not place or Path(place).is_absolute() or ".." in Path(place).parts:
-        faults.append(f"path '{row['path']}' does not lie inside the folder")
-    elif (root / place).is_dir():
-        check_frames(list(frames.frame_files(root / place)), times, faults, remarks)
-    elif (root / place).is_file() and frames.is_video(Path(place)):
-        check_frames(range(frames.count_video(root / place)), times, faults, remarks)
+        errors.append(f"fps '{row['fps']}' is not a number")
+    if not path or Path(path).is_absolute() or ".." in Path(path).parts:
+        errors.append(f"path '{row['path']}' does not lie inside the folder")
+    elif (root / path).is_dir():
+        check_frames(list(frames.frame_files(root / path)), times, errors, warnings)
+    elif (root / path).is_file() and frames.is_video(Path(path)):
+        check_frames(range(frames.count_video(root / path)), times, errors, warnings)
     else:
-        faults.append(f"no folder and no video {place}")
+        errors.append(f"no folder and no video {path}")
     return Sample(
-        path=place or row.where,
+        path=path or row.where,
         label=label,
         subject=row["subject"],
-        clip=row["clip"] or place,
+        clip=row["clip"] or path,
         fps=speed,
-        split="dropped" if faults else split,
-        note="; ".join(f"{row.where}: {text}" for text in faults or remarks),
+        split="dropped" if errors else split,
+        note="; ".join(f"{row.where}: {text}" for text in errors or warnings),
         **times,
     )

@@ -1,7 +1,7 @@
-"""FER2013 (Goodfellow et al. 2013): 35,887 faces, 48x48 grey, seven classes.
+"""FER2013 (Goodfellow et al. 2013): 35,887 faces, 48x48 gray, seven classes.
 
-Its csv, or folders as Kaggle publishes them, or an archive of either. The official parts
-Training, PublicTest and PrivateTest become train, validation and test.
+Read from its csv, from folders as published on Kaggle, or from an archive of either. The official
+parts Training, PublicTest and PrivateTest become train, validation and test.
 """
 
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 
 
 def load(path: Path) -> Manifest:
-    """FER2013 in whichever form lies at `path`, a csv, an archive or a folder that holds one.
+    """Load FER2013 from a csv, an archive, or a folder that contains one.
 
     Raises:
-        UserError: when none is there, for an unknown class folder or a csv of another kind.
+        UserError: when none is found, for an unknown class folder or a csv of another kind.
     """
     found = find_csv(path, CSV_NAMES)
     if found is not None:
@@ -42,7 +42,7 @@ def load(path: Path) -> Manifest:
 
 
 def _split(name: str, split: str) -> str:
-    # Kaggle's test/ holds PublicTest and PrivateTest: only the file name tells them apart
+    # Kaggle's test/ holds PublicTest and PrivateTest: only the file names differ
     return USAGES.get(name.partition("_")[0].lower(), split)
 
 
@@ -51,7 +51,7 @@ def _archives(folder: Path) -> list[Path]:
 
 
 def find_csv(path: Path, wanted: tuple[str, ...]) -> tuple[Path, str] | None:
-    """(file, member or "") of the first csv so named: `path` itself, in it, or in an archive."""
+    """(file, archive member or "") of the first csv with a wanted name: `path` or inside it."""
     if path.is_file() and not containers.is_archive(path):
         return path, ""
     if path.is_dir():
@@ -67,12 +67,12 @@ def find_csv(path: Path, wanted: tuple[str, ...]) -> tuple[Path, str] | None:
 
 
 def read_csv(file: Path, member: str, codes: tuple[str, ...], help: str) -> Manifest:
-    """A manifest of a csv ``emotion,pixels,Usage`` whose codes stand for `codes`.
+    """Make a manifest of a csv ``emotion,pixels,Usage``; emotion is an index into `codes`.
 
-    A row that is cut off, lacks pixels or states an unknown code or Usage stays as a dropped row.
+    A truncated row, or one with missing pixels or an unknown code or Usage, becomes a dropped row.
 
     Raises:
-        UserError: for a csv without these columns or without one good row.
+        UserError: for a csv without these columns or without a usable row.
     """
     samples = tuple(_samples(file, member, codes))
     if all(s.split == "dropped" for s in samples):

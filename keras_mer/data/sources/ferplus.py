@@ -1,7 +1,7 @@
 """FER+ (Barsoum et al. 2016, arXiv:1608.01041): ten annotators' votes for every FER2013 image.
 
-`fer2013new.csv` has the rows of `fer2013.csv` in the same order, and no other key to join them
-by. The rules below are those of the authors' own reader (github.com/microsoft/FERPlus).
+`fer2013new.csv` is joined to `fer2013.csv` by the order of rows; it has no other key. The rules
+below are those of the authors' reader (github.com/microsoft/FERPlus).
 """
 
 from dataclasses import replace
@@ -24,21 +24,20 @@ NO_EMOTION = ("unknown", "NF")
 
 
 def load(path: Path, *, mode: str = "majority", labels: str = "") -> Manifest:
-    """FER2013's csv relabelled with FER+.
+    """Load FER2013's csv with the labels of FER+.
 
     Args:
         path: a folder with both csv files, or the FER2013 csv (or its archive) with
             `fer2013new.csv` beside it.
-        mode: ``majority``, one label where more than half agree, or ``votes``, a distribution in
-            the votes column too: a soft label.
-        labels: where `fer2013new.csv` is, if elsewhere.
+        mode: ``majority``, the label on which more than half agree, or ``votes``, additionally a
+            distribution (soft label) in the votes column.
+        labels: path of `fer2013new.csv`, if elsewhere.
 
-    A row without agreement, or one that most found unknown or not a face (NF), stays as a dropped
-    row.
+    A row without agreement, or with a majority for unknown or not a face (NF), is dropped.
 
     Raises:
-        UserError: when a file is missing, FER2013 lies here as folders (they have lost the order
-            of rows), or the two files do not have the same rows.
+        UserError: when a file is missing, FER2013 is given as folders (without the order of rows),
+            or the two files do not have the same rows.
     """
     if mode not in MODES:
         raise UserError(
@@ -98,9 +97,9 @@ def _relabel(sample: Sample, values: dict[str, str], mode: str, where: str) -> S
 
 
 def majority(votes: dict[str, int]) -> dict[str, int] | str:
-    """The one class that more than half of the votes name, or why there is none.
+    """The class with more than half of the votes, or the reason why there is none.
 
-    A single vote for a class counts as noise and is removed first, as everywhere in FER+.
+    A single vote for a class is removed first as noise, as by the authors.
     """
     votes = _without_single(votes)
     top = max(votes, key=votes.__getitem__)
@@ -110,11 +109,11 @@ def majority(votes: dict[str, int]) -> dict[str, int] | str:
 
 
 def distribution(votes: dict[str, int]) -> dict[str, int] | str:
-    """The votes for up to three leading classes, or why there is no agreement.
+    """The votes of up to three leading classes, or the reason why there is no agreement.
 
-    Classes are taken from the top, those with equal votes together, until three quarters of the
-    votes are covered, three classes are reached, or `unknown` or `NF` comes up. What was taken
-    must be at most three classes and more than half of the votes.
+    Classes are added in descending order of votes, ties together, until three quarters of the votes
+    are covered, three classes are reached, or `unknown` or `NF` is next. The result must have at
+    most three classes and more than half of the votes.
     """
     left = _without_single(votes)
     total = sum(left.values())

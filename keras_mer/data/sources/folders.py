@@ -1,4 +1,4 @@
-"""Any folder, or archive, of class folders: ``happy/1.png`` or ``train/happy/1.png``."""
+"""A folder, or archive, of class folders: ``happy/1.png`` or ``train/happy/1.png``."""
 
 import os
 import re
@@ -16,7 +16,7 @@ HELP = (
     "or train/, validation/ and test/ that hold such class folders"
 )
 
-#: What the parent of the class folders may be called, in lower case.
+#: Split by the name of the parent of the class folders, in lower case.
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -31,7 +31,7 @@ SPLIT_NAMES = {
 
 
 def load(path: Path, *, subject: str = "", clip: str = "") -> Manifest:
-    """A manifest from class folders, named in any of the words `keras_mer.labels` knows.
+    """Load class folders, named by any name that `keras_mer.labels` knows.
 
     Args:
         path: the folder or archive.
@@ -40,7 +40,7 @@ def load(path: Path, *, subject: str = "", clip: str = "") -> Manifest:
         clip: the same for the clip.
 
     Raises:
-        UserError: for a folder of images whose name is no class, or a place without any.
+        UserError: for a folder of images whose name is not a class, or no images.
     """
     manifest = read(path, _matcher("subject", subject), _matcher("clip", clip))
     if manifest is None:
@@ -54,14 +54,14 @@ def read(
     clip_of: Callable[[str], str] = lambda name: "",
     split_of: Callable[[str, str], str] = lambda name, split: split,
 ) -> Manifest | None:
-    """Like `load` with functions of the file name; None where no image lies in a folder.
+    """Like `load`, with functions of the file name; None when no folder contains an image.
 
-    `split_of(name, split)` may correct the split that the folders state.
+    `split_of(name, split)` may correct the split given by the folders.
     """
     prefix = f"{path.name}!" if path.is_file() else ""
     found = [PurePosixPath(name) for name in containers.names(path)]
     with_images = {p.parent for p in found if _is_image(p)}
-    with_images.discard(PurePosixPath("."))  # pictures beside the class folders are no samples
+    with_images.discard(PurePosixPath("."))  # images beside the class folders are not samples
     labels = {folder: _label(path, folder) for folder in with_images}
     if not labels:
         return None
@@ -88,7 +88,7 @@ def read(
 
 
 def in_order(labels: Iterable[str]) -> tuple[str, ...]:
-    """The classes that occur, those of ``fer8`` first and in its order."""
+    """The classes that occur, in the order of ``fer8``, others after them."""
     present = set(labels)
     order = [*vocabularies.VOCABULARIES["fer8"], *sorted(present)]
     return tuple(dict.fromkeys(c for c in order if c in present))

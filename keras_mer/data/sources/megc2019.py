@@ -1,8 +1,7 @@
-"""The composite of MEGC 2019 (See et al., FG 2019): CASME II, SMIC (HS) and SAMM, three classes.
+"""Composite dataset of MEGC 2019 (See et al., FG 2019): CASME II, SMIC (HS), SAMM; three classes.
 
-442 clips of 68 people: 250 negative, 109 positive, 83 surprise. CASME II gives 145, without
-fear, sadness and others and without the two clips below; SMIC all its 164; SAMM 133, without
-other.
+442 clips of 68 people: 250 negative, 109 positive, 83 surprise. CASME II contributes 145, without
+fear, sadness, others and the two clips below; SMIC all its 164; SAMM 133, without other.
 """
 
 import logging
@@ -22,8 +21,8 @@ HELP = (
 
 #: Clips and people of each dataset in the published list.
 PUBLISHED = {"casme2": (145, 24), "smic": (164, 16), "samm": (133, 28)}
-#: Clips of the right classes that are not in the published list, and why.
-LEFT_OUT = {
+#: Clips of the three classes that are not in the published list, and why.
+EXCLUDED = {
     (
         "casme2",
         "casme2:sub04",
@@ -42,18 +41,18 @@ _log = logging.getLogger(__name__)
 def load(
     path: Path, *, casme2: str = "", smic: str = "", samm: str = "", frames: str = "auto"
 ) -> Manifest:
-    """The composite; a dataset that is not there is left out with a warning.
+    """Load the composite; a missing dataset is omitted with a warning.
 
     Args:
-        path: the folder that holds the three.
-        casme2, smic, samm: where each lies, if not in the folder of its name.
+        path: the folder of the three datasets.
+        casme2, smic, samm: their folders, if not named after them.
         frames: ``cropped``, ``raw`` or ``auto``.
 
     Rows whose onset, apex and offset contradict each other are kept, as in the published list,
-    without the numbers that do.
+    without the contradicting numbers.
 
     Raises:
-        UserError: when none of the three is there.
+        UserError: when none of the three is found.
     """
     places = {"casme2": casme2, "smic": smic, "samm": samm}
     found, missing = [], []
@@ -67,25 +66,25 @@ def load(
         raise UserError(f"{path}: no casme2/, smic/ or samm/ here; {HELP}")
     if missing:
         _log.warning("megc2019: without %s, which is not in %s", " and ".join(missing), path)
-    # one dataset alone gets the prefixes too, so that its subjects stay called the same
-    named = [m.replace(_prefixed(s) for s in m) for m in found]
+    # a single dataset gets the prefixes as well, so that subjects have the same names
+    named = [m.replace(_add_prefix(s) for s in m) for m in found]
     merged = sources.merge(named, labels.VOCABULARIES["megc3"])
-    chosen = merged.replace(map(_chosen, merged))
-    _compare(chosen)
+    chosen = merged.replace(map(_exclude, merged))
+    _check_counts(chosen)
     return chosen
 
 
-def _prefixed(sample: Sample) -> Sample:
+def _add_prefix(sample: Sample) -> Sample:
     names = {c: getattr(sample, c) for c in ("subject", "clip")}
     return replace(sample, **{c: f"{sample.source}:{v}" for c, v in names.items() if v})
 
 
-def _chosen(sample: Sample) -> Sample:
-    why = LEFT_OUT.get((sample.source, sample.subject, sample.clip))
+def _exclude(sample: Sample) -> Sample:
+    why = EXCLUDED.get((sample.source, sample.subject, sample.clip))
     return replace(sample, split="dropped", note=why) if why else sample
 
 
-def _compare(manifest: Manifest) -> None:
+def _check_counts(manifest: Manifest) -> None:
     kept = [s for s in manifest if s.split != "dropped"]
     clips = Counter(s.source for s in kept)
     for name in clips:

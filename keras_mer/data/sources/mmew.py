@@ -1,7 +1,7 @@
 """MMEW (Ben et al. 2021, doi:10.1109/TPAMI.2021.3067464): 300 clips of 36 people, 90 fps.
 
-``MMEW_Micro_Exp.xlsx`` and the frames, ``Micro_Expression/anger/S13-07-001/1.jpg``. Written from
-the published description and tried on a drawn tree only.
+``MMEW_Micro_Exp.xlsx`` and the frames, ``Micro_Expression/anger/S13-07-001/1.jpg``. Implemented
+from the published description and tested on synthetic data only.
 """
 
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_mer.data import spreadsheet
 from keras_mer.data.manifest import Manifest
-from keras_mer.data.sources.annotated import Annotation, Folders, manifest, to_samples
+from keras_mer.data.sources.annotated import COLUMNS, Annotation, Folders, manifest, to_samples
 from keras_mer.errors import UserError
 
 HELP = (
@@ -19,23 +19,14 @@ HELP = (
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "others")
 FPS = 90.0
 
-COLUMNS = {
-    "subject": ("Subject",),
-    "clip": ("Filename", "File name"),
-    "onset": ("OnsetFrame", "Onset"),
-    "apex": ("ApexFrame", "Apex"),
-    "offset": ("OffsetFrame", "Offset"),
-    "emotion": ("Estimated Emotion", "Emotion"),
-}
-
 
 def load(path: Path, *, table: str = "", doubtful: str = "drop") -> Manifest:
-    """MMEW's micro-expressions.
+    """Load the micro-expressions of MMEW.
 
     Args:
         path: the folder.
         table: the table, if not below the folder.
-        doubtful: as of `keras_mer.data.sources.casme2.load`.
+        doubtful: as for `keras_mer.data.sources.casme2.load`.
 
     Raises:
         UserError: for a missing table, one of another kind, or no usable row.
@@ -49,8 +40,8 @@ def load(path: Path, *, table: str = "", doubtful: str = "drop") -> Manifest:
         Folders(path),
         table=file.name,
         fps=FPS,
-        # Macro_Expression/ may lie beside it: other recordings, in no table
-        among=lambda p: "macro" not in p.lower(),
+        # Macro_Expression/ holds other recordings, without annotation
+        accept=lambda p: "macro" not in p.lower(),
         doubtful=doubtful,
     )
     return manifest(path, samples, CLASSES)
@@ -62,8 +53,8 @@ def _annotation(row: spreadsheet.Row) -> Annotation:
         row,
         subject=f"S{int(digits):02d}" if digits else row["subject"],
         clip=row["clip"],
-        place=(row["clip"],),
-        word=row["emotion"],
+        folder=(row["clip"],),
+        emotion=row["emotion"],
         onset=row["onset"],
         apex=row["apex"],
         offset=row["offset"],

@@ -4,20 +4,10 @@
 frames, ``006/006_1_2/006_05562.jpg``, anywhere below the folder.
 """
 
-import re
 from pathlib import Path
 
-from keras_mer.data import spreadsheet
 from keras_mer.data.manifest import Manifest
-from keras_mer.data.sources.annotated import (
-    Annotation,
-    Correction,
-    Folders,
-    choose,
-    manifest,
-    to_samples,
-)
-from keras_mer.errors import UserError
+from keras_mer.data.sources.annotated import Correction, load_table
 
 HELP = (
     "ask for SAMM at https://helward.mmu.ac.uk/STAFF/M.Yap/dataset.php and put "
@@ -26,17 +16,8 @@ HELP = (
 CLASSES = ("angry", "contempt", "disgust", "fear", "happy", "sad", "surprise", "others")
 FPS = 200.0
 
-COLUMNS = {
-    "subject": ("Subject",),
-    "clip": ("Filename", "File name", "Clip"),
-    "onset": ("Onset Frame", "Onset"),
-    "apex": ("Apex Frame", "Apex"),
-    "offset": ("Offset Frame", "Offset"),
-    "emotion": ("Estimated Emotion", "Emotion"),
-}
-
 _OUTSIDE = "outside onset to offset; several works on SAMM report it"
-#: What the table is known to have wrong.
+#: Known errors of the table.
 CORRECTIONS = (
     Correction("028", "028_4_1", "apex", "*", None, _OUTSIDE),
     Correction("032", "032_3_1", "apex", "*", None, _OUTSIDE),
@@ -44,42 +25,25 @@ CORRECTIONS = (
 
 
 def load(path: Path, *, frames: str = "auto", table: str = "", doubtful: str = "drop") -> Manifest:
-    """SAMM.
+    """Load SAMM.
 
     Args:
         path: the folder.
-        frames, doubtful: as of `keras_mer.data.sources.casme2.load`.
+        frames, doubtful: as for `keras_mer.data.sources.casme2.load`.
         table: the table of codes, if not below the folder.
 
     Raises:
         UserError: for a missing table, one of another kind, or no usable row.
     """
-    file = spreadsheet.find(Path(table) if table else path, "samm*micro*", "*micro*facs*", "samm*")
-    if file is None:
-        raise UserError(f"{path}: no SAMM_Micro_FACS_Codes_*.xlsx here; {HELP}")
-    folders = Folders(path)
-    samples = to_samples(
-        map(_annotation, spreadsheet.read(file, COLUMNS)),
-        folders,
-        table=file.name,
+    return load_table(
+        path,
+        table,
+        ("samm*micro*", "*micro*facs*", "samm*"),
+        subject_format="{:03d}",
+        missing=f"no SAMM_Micro_FACS_Codes_*.xlsx here; {HELP}",
+        classes=CLASSES,
         fps=FPS,
         corrections=CORRECTIONS,
-        among=choose(folders, frames),
+        frames=frames,
         doubtful=doubtful,
-    )
-    return manifest(path, samples, CLASSES)
-
-
-def _annotation(row: spreadsheet.Row) -> Annotation:
-    digits = re.sub(r"\D", "", row["subject"])
-    subject = f"{int(digits):03d}" if digits else row["subject"]
-    return Annotation(
-        row,
-        subject=subject,
-        clip=row["clip"],
-        place=(subject, row["clip"]),
-        word=row["emotion"],
-        onset=row["onset"],
-        apex=row["apex"],
-        offset=row["offset"],
     )

@@ -1,4 +1,4 @@
-"""SMIC (Li et al. 2013, doi:10.1109/FG.2013.6553717): 164 clips of 16 people, no apex given.
+"""SMIC (Li et al. 2013, doi:10.1109/FG.2013.6553717): 164 clips of 16 people, without apex.
 
 Clips cut from onset to offset, ``HS/s1/micro/negative/s1_ne_01/`` (raw or in
 ``SMIC_all_cropped``), or whole recordings with a table, ``HS_long/SMIC_HS_E/s01/s1_ne_01/`` and
@@ -14,11 +14,11 @@ from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.data.sources.annotated import (
     Annotation,
     Folders,
-    check_frames,
-    choose,
     manifest,
+    select_version,
     to_samples,
 )
+from keras_mer.data.sources.frame_numbers import check_frames
 from keras_mer.errors import UserError, nearest
 
 HELP = (
@@ -50,18 +50,18 @@ _CODES = {"ne": "negative", "po": "positive", "sur": "surprise"}
 def load(
     path: Path, *, camera: str = "HS", frames: str = "auto", doubtful: str = "drop"
 ) -> Manifest:
-    """SMIC's micro-expressions of one camera.
+    """Load the micro-expressions of one camera of SMIC.
 
-    Subjects and clips are named alike whatever the release: ``s01`` and ``s01_ne_01`` for
+    Names of subjects and clips are the same for every release: ``s01`` and ``s01_ne_01`` for
     ``s1_ne_01``.
 
     Args:
         path: the folder.
         camera: ``HS``, ``VIS`` or ``NIR``.
-        frames, doubtful: as of `keras_mer.data.sources.casme2.load`.
+        frames, doubtful: as for `keras_mer.data.sources.casme2.load`.
 
     Raises:
-        UserError: for an unknown camera, or when none of its clips is there.
+        UserError: for an unknown camera, or when none of its clips is found.
     """
     if camera not in CAMERAS:
         raise UserError(
@@ -69,15 +69,15 @@ def load(
             f"expected one of {', '.join(CAMERAS)}"
         )
     folders = Folders(path)
-    choice = choose(folders, frames)
+    version = select_version(folders, frames)
 
-    def among(place: str) -> bool:
-        parts = re.split(r"[/_-]", place.upper())
+    def accept(path: str) -> bool:
+        parts = re.split(r"[/_-]", path.upper())
         other = any(c in parts for c in CAMERAS if c != camera)
-        return choice(place) and not (other and camera not in parts) and "NON" not in parts
+        return version(path) and not (other and camera not in parts) and "NON" not in parts
 
     file = spreadsheet.find(path, f"smic*{camera}*annot*", "smic*annot*")
-    cut = [p for p in folders.paths if "micro" in p.lower().split("/") and among(p)]
+    cut = [p for p in folders.paths if "micro" in p.lower().split("/") and accept(p)]
     if cut or file is None:
         samples = list(_cut(folders, cut, CAMERAS[camera]))
         if not samples:
@@ -90,14 +90,14 @@ def load(
             folders,
             table=file.name,
             fps=CAMERAS[camera],
-            among=among,
+            accept=accept,
             doubtful=doubtful,
         )
     return manifest(path, samples, CLASSES)
 
 
 def _names(clip: str) -> tuple[str, str, str]:
-    """(subject, clip, class) from a clip's own name, each ``""`` when it is not of that form."""
+    """(subject, clip, class) from a clip's name, each ``""`` for a name of another form."""
     found = _CLIP.match(clip)
     if not found:
         return "", "", ""
@@ -107,34 +107,34 @@ def _names(clip: str) -> tuple[str, str, str]:
 
 
 def _cut(folders: Folders, paths: list[str], fps: float) -> Iterator[Sample]:
-    """Clips cut from onset to offset: what they show stands in the names of their folders."""
+    """Samples of clips cut from onset to offset, with subject and class from the folder names."""
     for path in paths:
         parts = path.split("/")
         subject, clip, label = _names(parts[-1])
-        word = parts[-2].lower()
-        faults, remarks = [], []
+        folder = parts[-2].lower()
+        errors, warnings = [], []
         if not clip:
-            faults.append(f"{path}: '{parts[-1]}' is not a name like s1_ne_01")
-        elif word in CLASSES and word != label:
-            faults.append(f"{path}: its folder says {word}, its name {label}")
+            errors.append(f"{path}: '{parts[-1]}' is not a name like s1_ne_01")
+        elif folder in CLASSES and folder != label:
+            errors.append(f"{path}: its folder says {folder}, its name {label}")
         numbers = list(clips.frame_files(folders.root / path))
         times = {"onset": numbers[0], "offset": numbers[-1]} if numbers else {}
-        found: list[str] = []
+        problems: list[str] = []
         check_frames(
             numbers,
             {"onset": times.get("onset"), "apex": None, "offset": times.get("offset")},
-            found,
-            remarks,
+            problems,
+            warnings,
         )
-        faults += [f"{path}: {text}" for text in found]
+        errors += [f"{path}: {text}" for text in problems]
         yield Sample(
             path=path,
             label=label,
             subject=subject,
             clip=clip,
             fps=fps,
-            split="dropped" if faults else "",
-            note="; ".join(faults or (f"{path}: {text}" for text in remarks)),
+            split="dropped" if errors else "",
+            note="; ".join(errors or (f"{path}: {text}" for text in warnings)),
             **times,
         )
 
@@ -145,7 +145,7 @@ def _annotations(rows: list[spreadsheet.Row]) -> Iterator[Annotation]:
         digits = re.sub(r"\D", "", row["subject"])
         if not subject and digits:
             subject = f"s{int(digits):02d}"
-        # a recording holds up to three micro-expressions of one kind
+        # a recording contains up to three micro-expressions of one class
         for turn in ("", "2", "3"):
             onset, offset = row[f"onset{turn}"], row[f"offset{turn}"]
             if turn and not onset:
@@ -154,8 +154,8 @@ def _annotations(rows: list[spreadsheet.Row]) -> Iterator[Annotation]:
                 row,
                 subject=subject,
                 clip=(clip or row["clip"]) + (f".{turn}" if turn else ""),
-                place=(row["clip"],),
-                word=row["emotion"] or label,
+                folder=(row["clip"],),
+                emotion=row["emotion"] or label,
                 onset=onset,
                 apex="",
                 offset=offset,

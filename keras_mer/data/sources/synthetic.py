@@ -1,4 +1,4 @@
-"""Faces drawn by `keras_mer.synthetic`: ``samples.csv`` (file, label, subject, intensity)."""
+"""Synthetic faces of `keras_mer.synthetic`: ``samples.csv`` (file, label, subject, intensity)."""
 
 import csv
 import inspect
@@ -13,22 +13,24 @@ from keras_mer.errors import UserError, nearest
 from keras_mer.files import replacing, write_json
 from keras_mer.progress import Callback
 
-HELP = "it is drawn when its folder does not exist yet"
+HELP = "it is generated when its folder does not exist yet"
 OPTIONS = "options.json"
 
 
 def load(path: Path, **options: Any) -> Manifest:
-    """The synthetic dataset at `path`, drawn there first if the folder is missing or empty.
+    """Load the synthetic dataset at `path`; generate it if the folder is missing or empty.
 
-    Options are those of `keras_mer.synthetic.write_samples`; they are kept beside the images.
+    Options are those of `keras_mer.synthetic.write_samples` and stored beside the images;
+    ``colour`` is an old name of ``color``.
 
     Raises:
-        UserError: for an unknown option, a folder of something else, or one that was drawn with
-            other options than the ones asked for.
+        UserError: for an unknown option, a folder of another kind, or one that was generated with
+            other options.
     """
+    options = _rename_old(options)
     table = path / "samples.csv"
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        _draw(path, options)
+        _generate(path, options)
     if not table.is_file():
         raise UserError(
             f"{path}: expected a synthetic dataset or no folder; samples.csv is missing"
@@ -51,11 +53,15 @@ def load(path: Path, **options: Any) -> Manifest:
     return Manifest(samples, path, in_order(s.label for s in samples))
 
 
-def _draw(path: Path, options: dict[str, Any]) -> None:
+def _rename_old(options: dict[str, Any]) -> dict[str, Any]:
+    return {"color" if name == "colour" else name: value for name, value in options.items()}
+
+
+def _generate(path: Path, options: dict[str, Any]) -> None:
     from keras_mer.synthetic import write_samples
 
-    ours = {"folder", "progress", "overwrite"}
-    known = [name for name in inspect.signature(write_samples).parameters if name not in ours]
+    reserved = {"folder", "progress", "overwrite"}
+    known = [name for name in inspect.signature(write_samples).parameters if name not in reserved]
     for option in options:
         if option not in known:
             raise UserError(
@@ -68,12 +74,12 @@ def _draw(path: Path, options: dict[str, Any]) -> None:
 
 
 def _check_options(path: Path, options: dict[str, Any]) -> None:
-    drawn = path / OPTIONS
-    if not options or not drawn.is_file():
+    file = path / OPTIONS
+    if not options or not file.is_file():
         return
-    had = json.loads(drawn.read_text(encoding="utf-8"))
+    had = _rename_old(json.loads(file.read_text(encoding="utf-8")))
     if had != json.loads(json.dumps(options)):
         raise UserError(
-            f"{path} was drawn with the options {had}, not {options}: delete it or choose another "
-            "path"
+            f"{path} was generated with the options {had}, not {options}: delete it or choose "
+            "another path"
         )

@@ -1,4 +1,4 @@
-"""Recordings as frames in time order: a video file, or a folder of numbered images."""
+"""Clips as frames in time order: a video file, or a folder of numbered images."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -11,21 +11,21 @@ from keras_mer import images
 from keras_mer.errors import UserError
 from keras_mer.runtime.io.video import VideoFile
 
-#: Frames a second of a folder of images, which does not say it.
+#: Frames per second assumed for a folder of images, which does not state it.
 FPS = 100.0
 
 
 @dataclass
-class Film:
-    """A recording, read once, from its start to its end.
+class ClipReader:
+    """Iterable over the frames of one clip, from its start to its end.
 
     Attributes:
         path: the video, or the folder.
-        fps: frames a second.
-        numbers: of a folder, the images' own numbers, rising; empty for a video, whose frames
+        fps: frames per second.
+        numbers: for a folder, the images' own numbers, ascending; empty for a video, whose frames
             count from 0.
-        expected: how many frames there are; 0 when unknown.
-        fault: one line that says why it ended too early, else None; known at the end.
+        expected: number of frames; 0 when unknown.
+        fault: one line that says why the clip ended early, else None; set at the end.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class Film:
     fault: str | None = None
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The frames: uint8, grey or BGR.
+        """The frames: uint8, gray or BGR.
 
         Raises:
             UserError: for an image that cannot be read.
@@ -53,22 +53,22 @@ class Film:
             video.close()
 
     def number(self, position: int) -> int:
-        """What the recording itself calls the frame at a position counted from 0."""
+        """The clip's own number for the frame at a position counted from 0."""
         return self.numbers[position] if self.numbers else position
 
 
-def is_film(path: str | os.PathLike) -> bool:
-    """Whether a path leads to a video by its name, or to a folder with numbered images in it."""
+def is_clip(path: str | os.PathLike) -> bool:
+    """Whether a path is a video, by its name, or a folder that holds numbered images."""
     path = Path(path)
     return images.is_video(path) or (path.is_dir() and bool(images.frame_files(path)))
 
 
-def open_film(path: str | os.PathLike, fps: float | None = None) -> Film:
-    """A recording, ready to be read.
+def open_clip(path: str | os.PathLike, fps: float | None = None) -> ClipReader:
+    """Open a clip for reading.
 
     Args:
         path: a video file, or a folder of numbered images.
-        fps: frames a second, whatever a video says; of a folder, `FPS` by default.
+        fps: frames per second, overriding what a video states; `FPS` for a folder by default.
 
     Raises:
         UserError: when it is neither, or OpenCV cannot read it.
@@ -80,19 +80,19 @@ def open_film(path: str | os.PathLike, fps: float | None = None) -> Film:
         numbers = list(images.frame_files(path))
         if not numbers:
             raise UserError(f"{path}: no numbered images in this folder")
-        return Film(path, fps or FPS, numbers, len(numbers))
+        return ClipReader(path, fps or FPS, numbers, len(numbers))
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     video = VideoFile(path)
-    film = Film(path, fps or video.fps, expected=video.expected)
+    clip = ClipReader(path, fps or video.fps, expected=video.expected)
     video.close()
-    return film
+    return clip
 
 
-def find(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """The recordings named, and those in the folders named, each once.
+def find_clips(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """The clips among the paths and in the folders among them, without repetition.
 
-    A folder with numbered images of its own is a recording; any other is searched.
+    A folder that holds numbered images is a clip; any other folder is searched.
 
     Raises:
         UserError: when there is none.
@@ -100,11 +100,11 @@ def find(paths: Iterable[str | os.PathLike]) -> list[Path]:
     found: dict[Path, None] = {}
     paths = [Path(path) for path in paths]
     for path in paths:
-        if not path.is_dir() or is_film(path):
+        if not path.is_dir() or is_clip(path):
             found[path] = None
             continue
         inside = sorted(p for p in path.rglob("*") if not p.name.startswith("."))
-        found.update(dict.fromkeys(p for p in inside if is_film(p)))
+        found.update(dict.fromkeys(p for p in inside if is_clip(p)))
     if not found:
         raise UserError(
             f"no clips in {', '.join(map(str, paths))}; expected videos, or folders of numbered "

@@ -1,4 +1,4 @@
-"""What a run leaves behind: a log with a row a face and frame, and a recorded video."""
+"""Outputs of a run: a log with one row per face and frame, and a recorded video."""
 
 import csv
 import json
@@ -16,13 +16,13 @@ LOG_SUFFIXES = (".csv", ".jsonl")
 _CODES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 
 
-class Log:
-    """Faces written as they come, a row each: time, identity, box, label, every probability.
+class PredictionLog:
+    """Log with one row per face: time, identity, box, label and the probability of every class.
 
-    Every row reaches the file at once, so that the log is whole whenever the program ends.
+    Rows are flushed after each frame, so that the file is complete whenever the program ends.
 
     Args:
-        path: ends in ``.csv`` or ``.jsonl``; what stood there is replaced.
+        path: ends in ``.csv`` or ``.jsonl``; an existing file is replaced.
         classes: class names in the order of the model's outputs.
 
     Raises:
@@ -34,23 +34,23 @@ class Log:
         if self.path.suffix not in LOG_SUFFIXES:
             raise UserError(f"{path}: expected a log ending in .csv or .jsonl")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.head = ["time", "frame", "face", "x", "y", "width", "height", "label", "confidence"]
-        self.head += classes
+        self.header = ["time", "frame", "face", "x", "y", "width", "height", "label", "confidence"]
+        self.header += classes
         self._file = self.path.open("w", newline="", encoding="utf-8")
         self._table = csv.writer(self._file) if self.path.suffix == ".csv" else None
         if self._table:
-            self._table.writerow(self.head)
+            self._table.writerow(self.header)
 
     def add(self, time: float, frame: int, faces: Iterable[TrackedFace]) -> None:
         """Write the faces of one frame; `time` is in seconds."""
         for face in faces:
-            shares = [round(share, 5) for share in face.probabilities.values()]
-            head = [round(time, 4), frame, face.id, *face.box, face.label]
-            row = [*head, round(face.confidence, 5), *shares]
+            probabilities = [round(value, 5) for value in face.probabilities.values()]
+            row = [round(time, 4), frame, face.id, *face.box, face.label]
+            row += [round(face.confidence, 5), *probabilities]
             if self._table:
                 self._table.writerow(row)
             else:
-                self._file.write(json.dumps(dict(zip(self.head, row, strict=True))) + "\n")
+                self._file.write(json.dumps(dict(zip(self.header, row, strict=True))) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -59,11 +59,11 @@ class Log:
 
 
 class Recorder:
-    """A video file that takes its size from the first frame.
+    """Video writer that takes its size from the first frame.
 
     Args:
         path: ends in ``.mp4``, ``.avi`` or ``.mkv``.
-        fps: frames a second at which it will play.
+        fps: frames per second of the written video.
 
     Raises:
         UserError: for another suffix, and at the first frame when OpenCV cannot write there.
@@ -77,16 +77,16 @@ class Recorder:
         self._start: float | None = None
 
     def add(self, image: np.ndarray, time: float | None = None) -> None:
-        """Write a frame; one of another size is fitted to the first's.
+        """Write a frame; one of another size is fitted to the size of the first.
 
         Args:
             image: uint8 BGR.
-            time: seconds of a live source, whose frames come unevenly: the frame is then repeated
-                or left out, so that the video keeps the pace of what it shows.
+            time: timestamp in seconds, for a live source, whose frames arrive unevenly: the frame
+                is then repeated or left out, so that the video keeps the speed of the source.
         """
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # mp4's codec wants even sides.
+            # mp4's codec requires even sides.
             self._size = image.shape[1] // 2 * 2, image.shape[0] // 2 * 2
             code = cv2.VideoWriter_fourcc(*_CODES[self.path.suffix])
             self._writer = cv2.VideoWriter(str(self.path), code, self.fps, self._size)
@@ -103,13 +103,13 @@ class Recorder:
             self.frames += 1
 
     def close(self) -> None:
-        """Finish the file; without this a player cannot open it."""
+        """Finish the file; a player cannot open it otherwise."""
         if self._writer is not None:
             self._writer.release()
 
 
 def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Crop by a pixel, or scale an image of another shape to the size, black around it."""
+    """Crop by at most a pixel, or scale the image to fit into the size, with black borders."""
     if 0 <= image.shape[1] - size[0] <= 1 and 0 <= image.shape[0] - size[1] <= 1:
         return np.ascontiguousarray(image[: size[1], : size[0]])
     scale = min(size[0] / image.shape[1], size[1] / image.shape[0])

@@ -1,4 +1,4 @@
-"""The capture window: a live view, and beside it the gallery that it fills (Tkinter)."""
+"""Capture window (Tkinter): a live view, and a gallery of the captured face crops."""
 
 import tkinter as tk
 from tkinter import ttk
@@ -9,7 +9,7 @@ import numpy as np
 from keras_mer import images
 from keras_mer.errors import UserError
 from keras_mer.face.detect import Detection
-from keras_mer.runtime.io.frame_reader import Grabber
+from keras_mer.runtime.io.frame_reader import FrameReader
 from keras_mer.runtime.pipeline import Pipeline, TrackedFace
 from keras_mer.runtime.recogniser import Expression
 from keras_mer.runtime.ui import overlay
@@ -19,24 +19,24 @@ AS_PREDICTED = "as predicted"
 _VIEW = 640
 _THUMB = 110
 _COLUMNS = 3
-_TICK = 15  # milliseconds between two looks for a new frame
-_MOST = 150  # thumbnails shown; more would make the window slow
+_TICK = 15  # milliseconds between polls for a new frame
+_MAX_CARDS = 150  # thumbnails shown; more would make the window slow
 
 
 class CaptureWindow:
-    """Shows a source with its faces, and saves the largest one at the press of a button or space.
+    """Window that shows a source with its faces and saves the largest one on a button or space.
 
     Args:
-        grabber: the source, closed with the window.
-        pipeline: finds and names the faces.
-        gallery: where the crops go.
+        reader: of the source, closed with the window.
+        pipeline: detects and classifies the faces.
+        gallery: where the crops are saved.
 
     Raises:
-        UserError: where Tk cannot open a window.
+        UserError: when Tk cannot open a window.
     """
 
-    def __init__(self, grabber: Grabber, pipeline: Pipeline, gallery: Gallery):
-        self.grabber, self.pipeline, self.gallery = grabber, pipeline, gallery
+    def __init__(self, reader: FrameReader, pipeline: Pipeline, gallery: Gallery):
+        self.reader, self.pipeline, self.gallery = reader, pipeline, gallery
         self.cards: list[GalleryCard] = []
         self._frame: np.ndarray | None = None
         self._faces: list[TrackedFace] = []
@@ -47,7 +47,7 @@ class CaptureWindow:
         self.root.title("keras_mer capture")
         self.root.protocol("WM_DELETE_WINDOW", self.close)
         self._build()
-        for picture in reversed(self.gallery.pictures()[:_MOST]):
+        for picture in reversed(self.gallery.pictures()[:_MAX_CARDS]):
             self._add(picture)
         self._arrange()
         self.root.bind("<space>", lambda _: self.capture())
@@ -66,27 +66,27 @@ class CaptureWindow:
         """Close the window and the source."""
         self.root.after_cancel(self._timer)
         self.root.destroy()
-        self.grabber.close()
+        self.reader.close()
 
     def capture(self) -> Picture | None:
-        """Save the largest face in view into the gallery; None, and a line, when there is none."""
+        """Save the largest face to the gallery; None, with a status message, when there is none."""
         if self._frame is None or not self._faces:
-            self._say("no face in view")
+            self._set_status("no face in view")
             return None
         face = max(self._faces, key=lambda face: face.box[2] * face.box[3])
         crop = self.pipeline.recogniser.crop(
             self._frame,
-            Detection(face.box, face.score),  # without landmarks: a dataset wants no turned faces
+            Detection(face.box, face.score),  # without landmarks: the saved crop is not rotated
         )
         label = self.label.get()
         try:
             picture = self.gallery.save(crop, face.label if label == AS_PREDICTED else label)
         except OSError as error:
-            self._say(f"not saved: {error.strerror}: {error.filename}")
+            self._set_status(f"not saved: {error.strerror}: {error.filename}")
             return None
         self._add(picture)
         self._arrange()
-        self._say(f"saved {picture.path}")
+        self._set_status(f"saved {picture.path}")
         return picture
 
     def _build(self) -> None:
@@ -131,46 +131,46 @@ class CaptureWindow:
         self.canvas = canvas
 
     def _fit(self, _: tk.Event) -> None:
-        """Let the gallery scroll over all its cards, and be as wide as a row of them."""
+        """Fit the scroll region and the width of the gallery to its cards."""
         self.canvas.configure(scrollregion=self.canvas.bbox("all"))
         if self.cards:
             self.canvas.configure(width=self.shelf.winfo_reqwidth())
 
     def _tick(self) -> None:
-        frame = self.grabber.poll()
+        frame = self.reader.poll()
         if frame is not None:
             self._frame = frame.image
             self._faces = self.pipeline.process(frame.image, frame.time, frame.cut)
             self._show()
-        if frame is None and self.grabber.ended:
-            self._say(self.grabber.fault or "the source has ended; the gallery stays open")
+        if frame is None and self.reader.ended:
+            self._set_status(self.reader.fault or "the source has ended; the gallery stays open")
             return
         self._timer = self.root.after(_TICK, self._tick)
 
     def _show(self) -> None:
-        """The frame with its faces, at most `_VIEW` pixels wide."""
+        """Show the frame with its faces, at most `_VIEW` pixels wide."""
         canvas = self._frame.copy()
         overlay.draw_faces(canvas, self._faces)
         scale = min(1.0, _VIEW / canvas.shape[1])
         if scale < 1:
             canvas = cv2.resize(canvas, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-        self._picture = photo(canvas)  # Tk shows nothing without a reference of ours
+        self._picture = photo(canvas)  # Tk does not keep a reference itself
         self.view.configure(image=self._picture)
 
     def _add(self, picture: Picture) -> None:
         try:
             crop = images.read(picture.path)
-            (said,) = self.pipeline.recogniser.predict_faces([crop])
+            (prediction,) = self.pipeline.recogniser.predict_faces([crop])
         except UserError as error:
-            self._say(f"skipped {error}")
+            self._set_status(f"skipped {error}")
             return
-        self.cards.insert(0, GalleryCard(self, picture, crop, said))
-        for card in self.cards[_MOST:]:
+        self.cards.insert(0, GalleryCard(self, picture, crop, prediction))
+        for card in self.cards[_MAX_CARDS:]:
             card.frame.destroy()
-        del self.cards[_MOST:]
+        del self.cards[_MAX_CARDS:]
 
     def _arrange(self) -> None:
-        """Put the cards in rows, the newest first, and count the files."""
+        """Arrange the cards in rows, the newest first, and show the number of files."""
         for place, card in enumerate(self.cards):
             card.frame.grid(row=place // _COLUMNS, column=place % _COLUMNS, padx=4, pady=4)
         total = len(self.gallery.pictures())
@@ -183,25 +183,28 @@ class CaptureWindow:
         card.frame.destroy()
         self.cards.remove(card)
         self._arrange()
-        self._say(f"deleted {card.picture.path.name}")
+        self._set_status(f"deleted {card.picture.path.name}")
 
-    def _say(self, line: str) -> None:
+    def _set_status(self, line: str) -> None:
         self.status.configure(text=line)
 
 
 class GalleryCard:
     """A thumbnail with its label, the prediction, and a button that deletes it when pressed twice.
 
-    A picture whose label is not what the model says has its prediction in red.
+    The prediction is red where it differs from the label.
     """
 
-    def __init__(self, window: CaptureWindow, picture: Picture, crop: np.ndarray, said: Expression):
-        self.window, self.picture, self.said = window, picture, said
+    def __init__(
+        self, window: CaptureWindow, picture: Picture, crop: np.ndarray, prediction: Expression
+    ):
+        self.window, self.picture, self.prediction = window, picture, prediction
         self.frame = ttk.Frame(window.shelf, borderwidth=1, relief="solid", padding=2)
         self._thumbnail = photo(images.resize(images.convert(crop, 3), _THUMB, _THUMB))
         ttk.Label(self.frame, image=self._thumbnail).grid(row=0, column=0, columnspan=2)
-        self.prediction = ttk.Label(self.frame, text=f"{said.label} {said.confidence:.0%}")
-        self.prediction.grid(row=1, column=0, columnspan=2)
+        text = f"{prediction.label} {prediction.confidence:.0%}"
+        self.prediction_text = ttk.Label(self.frame, text=text)
+        self.prediction_text.grid(row=1, column=0, columnspan=2)
         self.label = ttk.Combobox(
             self.frame, values=window.gallery.classes, state="readonly", width=9, takefocus=False
         )
@@ -212,33 +215,35 @@ class GalleryCard:
             self.frame, text="✕", width=5, command=self._delete, takefocus=False
         )
         self.delete.grid(row=2, column=1)
-        self._colour()
+        self._set_color()
 
     def relabel(self, label: str) -> None:
         """Move the picture to another class."""
         self.picture = self.window.gallery.relabel(self.picture, label)
-        self._colour()
-        self.window._say(f"{self.picture.path.name} is {label} now")
-        self.window.root.focus_set()  # space is for capturing again
+        self._set_color()
+        self.window._set_status(f"{self.picture.path.name} is {label} now")
+        self.window.root.focus_set()  # so that space captures again
 
     def _delete(self) -> None:
         if self.delete["text"] == "sure?":
             self.window.remove(self)
             return
         self.delete.configure(text="sure?")
-        self.frame.after(2500, self._calm)
+        self.frame.after(2500, self._reset_delete)
 
-    def _calm(self) -> None:
+    def _reset_delete(self) -> None:
         if self.delete.winfo_exists():
             self.delete.configure(text="✕")
 
-    def _colour(self) -> None:
-        agrees = self.said.label == self.picture.label
-        self.prediction.configure(foreground="black" if agrees else "#b00020")
+    def _set_color(self) -> None:
+        agrees = self.prediction.label == self.picture.label
+        self.prediction_text.configure(foreground="black" if agrees else "#b00020")
 
 
 def photo(image: np.ndarray) -> tk.PhotoImage:
-    """A Tk picture of a uint8 BGR image."""
+    """Convert a uint8 BGR image to a Tk image."""
     height, width = image.shape[:2]
-    head = f"P6 {width} {height} 255\n".encode()
-    return tk.PhotoImage(data=head + cv2.cvtColor(image, cv2.COLOR_BGR2RGB).tobytes(), format="PPM")
+    header = f"P6 {width} {height} 255\n".encode()
+    return tk.PhotoImage(
+        data=header + cv2.cvtColor(image, cv2.COLOR_BGR2RGB).tobytes(), format="PPM"
+    )

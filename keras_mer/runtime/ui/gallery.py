@@ -1,4 +1,4 @@
-"""A folder of face crops, a folder a class: what the capture window fills, ready to train on."""
+"""Gallery of captured face crops: class folders, which `make split` reads like any dataset."""
 
 import os
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ class Picture:
 
 
 class Gallery:
-    """The pictures below a folder, `FOLDER/<class>/<moment>.png`.
+    """The pictures below a folder, `FOLDER/<class>/<timestamp>.png`.
 
     Args:
-        folder: is made with the first picture.
+        folder: created with the first picture.
         classes: the labels that a picture can have.
     """
 
@@ -34,7 +34,7 @@ class Gallery:
             raise UserError(f"{folder}: a file; expected a folder for the gallery")
 
     def pictures(self) -> list[Picture]:
-        """What is there now, the newest first."""
+        """The current pictures, the newest first."""
         found = [
             Picture(path, label)
             for label in self.classes
@@ -44,10 +44,10 @@ class Gallery:
         return sorted(found, key=lambda picture: picture.path.name, reverse=True)
 
     def save(self, crop: np.ndarray, label: str) -> Picture:
-        """Write a crop, uint8 grey or BGR, as a new picture of a class."""
+        """Save a crop, uint8 gray or BGR, as a new picture of a class."""
         self._check(label)
         name = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-        path = self._free(self.folder / label / f"{name}.png")
+        path = self._unused(self.folder / label / f"{name}.png")
         images.write(path, crop)
         return Picture(path, label)
 
@@ -56,13 +56,13 @@ class Gallery:
         self._check(label)
         if label == picture.label:
             return picture
-        path = self._free(self.folder / label / picture.path.name)
+        path = self._unused(self.folder / label / picture.path.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         os.rename(picture.path, path)
         return Picture(path, label)
 
     def delete(self, picture: Picture) -> None:
-        """Delete a picture's file for good; one that is gone already is no error."""
+        """Delete a picture's file; a missing file is not an error."""
         picture.path.unlink(missing_ok=True)
 
     def _check(self, label: str) -> None:
@@ -73,10 +73,10 @@ class Gallery:
             )
 
     @staticmethod
-    def _free(path: Path) -> Path:
-        """The path itself, or one with a number that overwrites nothing."""
-        free, number = path, 1
-        while free.exists():
+    def _unused(path: Path) -> Path:
+        """The path itself, or with a number appended when it exists already."""
+        unused, number = path, 1
+        while unused.exists():
             number += 1
-            free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        return free
+            unused = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        return unused

@@ -1,4 +1,4 @@
-"""The live run: frames in, faces out, on screen and on disk, until a key or the source ends it."""
+"""Live recognition: processes a source, shows and records the result, until it ends or a key."""
 
 import time
 from collections import Counter, deque
@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_mer import images
-from keras_mer.runtime.io.frame_reader import Grabber
-from keras_mer.runtime.io.outputs import Log, Recorder
-from keras_mer.runtime.io.video import Frame, Source
+from keras_mer.runtime.io.frame_reader import Frame, FrameReader, Source
+from keras_mer.runtime.io.outputs import PredictionLog, Recorder
 from keras_mer.runtime.pipeline import Pipeline, TrackedFace
 from keras_mer.runtime.ui import overlay
 from keras_mer.runtime.ui.window import ESCAPE, Window
@@ -20,17 +19,17 @@ from keras_mer.runtime.ui.window import ESCAPE, Window
 
 @dataclass
 class Summary:
-    """What a run has seen.
+    """Statistics of a run.
 
     Attributes:
-        frames, with_face: how many were processed, and how many of them had a face.
-        dropped: frames of a live source that came while the last one was worked on.
-        seconds: how long it ran.
-        labels: how many frames each identity spent with each label.
-        age: seconds from grabbing a frame to its being shown, median over the last thousand.
-        age_high: the 99th percentile of it.
+        frames, with_face: number of processed frames, and of those with a face.
+        dropped: frames of a live source that arrived while another was processed.
+        seconds: duration of the run.
+        labels: for each identity, the number of frames with each label.
+        age: median latency from reading a frame to showing it, in s, over the last 1000 frames.
+        age_high: 99th percentile of the latency, in s.
         fault: why the source ended, None for a regular end.
-        files: what was written.
+        files: the files written.
     """
 
     frames: int = 0
@@ -49,7 +48,7 @@ class Summary:
         lines = [
             f"{self.frames} frames in {self.seconds:.1f} s ({rate:.1f} a second"
             f"{f', {self.dropped} dropped' if self.dropped else ''}), a face in {share:.1%}; "
-            f"{self.age * 1000:.0f} ms from the camera to the end of the work"
+            f"{self.age * 1000:.0f} ms latency from reading to showing a frame"
         ]
         for identity, counts in sorted(self.labels.items()):
             total = counts.total()
@@ -60,19 +59,19 @@ class Summary:
 
 
 class Live:
-    """Runs a pipeline over a source.
+    """A pipeline that runs over a source and shows, logs and records its output.
 
     Keys in the window: `q` or Esc ends, `s` saves the frame, `r` starts and stops a recording.
 
     Args:
-        pipeline: what finds and names the faces.
-        source: where the frames come from; it is closed at the end.
-        window: where they are shown; None shows nothing.
-        log: gets every face of every frame.
-        output: records everything, as shown.
-        folder: where saved frames and recordings go.
-        span: seconds that the strip under the picture shows; 0 leaves it out.
-        say: where lines for the user go.
+        pipeline: detects and classifies the faces.
+        source: of the frames; closed at the end.
+        window: shows the frames; None shows nothing.
+        predictions: receives every face of every frame.
+        output: records every frame as shown.
+        folder: for saved frames and recordings.
+        span: seconds shown by the probability strip under the image; 0 omits it.
+        log: called with messages for the user.
     """
 
     def __init__(
@@ -81,15 +80,15 @@ class Live:
         source: Source,
         *,
         window: Window | None = None,
-        log: Log | None = None,
+        predictions: PredictionLog | None = None,
         output: Recorder | None = None,
         folder: str | Path = "captures",
         span: float = 10.0,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], object] = print,
     ):
         self.pipeline, self.source, self.window = pipeline, source, window
-        self.log, self.output, self.folder = log, output, Path(folder)
-        self.span, self._say = span, say
+        self.predictions, self.output, self.folder = predictions, output, Path(folder)
+        self.span, self._log = span, log
         self.summary = Summary()
         self._recorder: Recorder | None = None
         self._history: deque[tuple[float, tuple[float, ...]]] = deque()
@@ -97,19 +96,19 @@ class Live:
         self._interval = 0.0
 
     def run(self) -> Summary:
-        """Work until the source ends, a key says so, or Ctrl-C; what was written is whole then."""
+        """Run until the source ends, a key or Ctrl-C stops it; then all files are complete."""
         started = before = time.monotonic()
         ages: deque[float] = deque(maxlen=1000)
-        grabber = Grabber(self.source)
+        reader = FrameReader(self.source)
         try:
-            for frame in grabber:
+            for frame in reader:
                 faces = self.pipeline.process(frame.image, frame.time, frame.cut)
                 self._count(faces)
-                if self.log:
-                    self.log.add(frame.time, frame.index, faces)
+                if self.predictions:
+                    self.predictions.add(frame.time, frame.index, faces)
                 key = self._show(frame, faces, started)
                 now = time.monotonic()
-                ages.append(now - frame.grabbed)
+                ages.append(now - frame.read_at)
                 interval, before = now - before, now
                 self._interval = (
                     0.9 * self._interval + 0.1 * interval if self._interval else interval
@@ -117,41 +116,41 @@ class Live:
                 if key in (ord("q"), ESCAPE):
                     break
         except KeyboardInterrupt:
-            self._say("stopped")
+            self._log("stopped")
         finally:
             self.summary.seconds = time.monotonic() - started
-            self.summary.dropped, self.summary.fault = grabber.dropped, grabber.fault
+            self.summary.dropped, self.summary.fault = reader.dropped, reader.fault
             if ages:
                 self.summary.age, self.summary.age_high = map(float, np.percentile(ages, [50, 99]))
-            self._close(grabber)
+            self._close(reader)
         return self.summary
 
     def _show(self, frame: Frame, faces: list[TrackedFace], started: float) -> int | None:
-        """Draw, show and record; the key pressed, or None."""
+        """Draw, show and record a frame; return the key pressed, or None."""
         if self.window is None and self.output is None:
             return None
         canvas = self.compose(frame.image, faces, frame.time)
-        pace = frame.time if self.source.live else None
+        timestamp = frame.time if self.source.live else None
         for recorder in (self.output, self._recorder):
             if recorder:
-                recorder.add(canvas, pace)
+                recorder.add(canvas, timestamp)
         if self.window is None:
             return None
         if self._recorder:
             overlay.text(canvas, "REC", (canvas.shape[1] - 60, 4), 16, (60, 60, 230))
-        # A file is shown at its own pace.
+        # A file is shown in real time.
         ahead = 0.0 if self.source.live else started + frame.time - time.monotonic()
         key = self.window.show(canvas, ahead)
         if key == ord("s"):
             path = self._path("frame", ".png")
             images.write(path, canvas)
-            self._wrote(path)
+            self._report_file(path)
         elif key == ord("r"):
-            self._toggle()
+            self._toggle_recording()
         return key
 
     def compose(self, image: np.ndarray, faces: list[TrackedFace], now: float) -> np.ndarray:
-        """The picture to show: the frame with its faces drawn in, and the strip under it."""
+        """The image to show: the frame with its faces, and the probability strip below."""
         height, width = image.shape[:2]
         below = max(90, height // 5) if self.span > 0 else 0
         canvas = np.empty((height + below, width, 3), np.uint8)
@@ -160,15 +159,15 @@ class Live:
         if self._interval:
             overlay.text(canvas, f"{1 / self._interval:.0f} fps", (4, 4), max(11, height / 32))
         if below:
-            self._remember(faces, now, width)
-            times = [moment for moment, _ in self._history]
+            self._update_history(faces, now, width)
+            times = [time for time, _ in self._history]
             rows = [row for _, row in self._history]
             classes = self.pipeline.recogniser.classes
             canvas[height:] = overlay.strip(width, below, classes, times, rows, self.span)
         return canvas
 
-    def _remember(self, faces: list[TrackedFace], now: float, width: int) -> None:
-        """Keep the last seconds of the longest known face, a point for every two pixels."""
+    def _update_history(self, faces: list[TrackedFace], now: float, width: int) -> None:
+        """Keep the last seconds of the face tracked longest, one point for every two pixels."""
         if faces:
             if faces[0].id != self._shown:
                 self._history.clear()
@@ -185,27 +184,27 @@ class Live:
         for face in faces:
             self.summary.labels.setdefault(face.id, Counter())[face.label] += 1
 
-    def _toggle(self) -> None:
+    def _toggle_recording(self) -> None:
         if self._recorder is None:
             rate = self.source.fps or min(max(1 / max(self._interval, 0.01), 5.0), 60.0)
             self._recorder = Recorder(self._path("recording", ".mp4"), rate)
-            self._say(f"recording {self._recorder.path}")
+            self._log(f"recording {self._recorder.path}")
         else:
             self._recorder.close()
-            self._wrote(self._recorder.path)
+            self._report_file(self._recorder.path)
             self._recorder = None
 
     def _path(self, kind: str, suffix: str) -> Path:
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
         return self.folder / f"{kind}-{stamp}{suffix}"
 
-    def _wrote(self, path: Path) -> None:
+    def _report_file(self, path: Path) -> None:
         self.summary.files.append(path)
-        self._say(f"wrote {path}")
+        self._log(f"wrote {path}")
 
-    def _close(self, grabber: Grabber) -> None:
-        grabber.close()
-        for sink in (self.log, self.output, self._recorder):
+    def _close(self, reader: FrameReader) -> None:
+        reader.close()
+        for sink in (self.predictions, self.output, self._recorder):
             if sink:
                 sink.close()
                 self.summary.files.append(sink.path)

@@ -1,4 +1,4 @@
-"""Boxes, labels, confidence bars and the probability strip, drawn on a frame with OpenCV."""
+"""Drawing of boxes, labels, probability bars and the probability strip with OpenCV."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_mer.runtime.recogniser import Face
 
-# Blue, green, red; told apart on screen and, with the letters beside them, without colour too.
-_COLOURS = {
+# BGR. The class names are drawn beside the colors, so that these need not be told apart.
+_COLORS = {
     "angry": (60, 60, 230),
     "disgust": (70, 160, 60),
     "fear": (200, 90, 160),
@@ -27,9 +27,9 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK = (28, 28, 28)
 
 
-def colour(name: str) -> tuple[int, int, int]:
-    """The BGR colour of a class, the same everywhere."""
-    return _COLOURS.get(name) or _SPARE[sum(name.encode()) % len(_SPARE)]
+def color(name: str) -> tuple[int, int, int]:
+    """The BGR color of a class."""
+    return _COLORS.get(name) or _SPARE[sum(name.encode()) % len(_SPARE)]
 
 
 def text(
@@ -37,17 +37,17 @@ def text(
     words: str,
     origin: tuple[int, int],
     size: float,
-    ink: tuple[int, int, int] = (255, 255, 255),
-    ground: tuple[int, int, int] | None = _DARK,
+    color: tuple[int, int, int] = (255, 255, 255),
+    background: tuple[int, int, int] | None = _DARK,
 ) -> None:
-    """Write one line with its top left corner at `origin`, letters about `size` pixels high."""
+    """Draw one line of text, its top left corner at `origin`, letters about `size` pixels high."""
     scale, thick = size / 22, max(1, round(size / 12))
     (width, height), below = cv2.getTextSize(words, _FONT, scale, thick)
     x = min(origin[0], image.shape[1] - width - 2)
     x, y = max(x, 0), min(max(origin[1], 0), max(image.shape[0] - height - below, 0))
-    if ground is not None:
-        cv2.rectangle(image, (x, y), (x + width + 2, y + height + below), ground, cv2.FILLED)
-    cv2.putText(image, words, (x + 1, y + height + 1), _FONT, scale, ink, thick, cv2.LINE_AA)
+    if background is not None:
+        cv2.rectangle(image, (x, y), (x + width + 2, y + height + below), background, cv2.FILLED)
+    cv2.putText(image, words, (x + 1, y + height + 1), _FONT, scale, color, thick, cv2.LINE_AA)
 
 
 def draw_faces(image: np.ndarray, faces: Iterable[Face], bars: bool = True) -> None:
@@ -55,32 +55,32 @@ def draw_faces(image: np.ndarray, faces: Iterable[Face], bars: bool = True) -> N
 
     Args:
         image: uint8, (height, width, 3) BGR.
-        faces: as `Recogniser.predict` gives them; an `id` attribute is shown where there is one.
-        bars: whether to draw a bar a class beside each box, where there is room for them.
+        faces: as returned by `Recogniser.predict`; an `id` attribute is shown where present.
+        bars: whether to draw one bar per class beside each box, where there is space.
     """
     faces = list(faces)
     size = max(11.0, min(image.shape[:2]) / 32)
     taken = [tuple(face.box) for face in faces]
     for face in faces:
-        if bars and (place := _room(face, size * 0.75, image.shape, taken)):
+        if bars and (place := _bars_place(face, size * 0.75, image.shape, taken)):
             taken.append(place)
-            _bars(image, face, size * 0.75, place)
+            _draw_bars(image, face, size * 0.75, place)
     for face in faces:
         x, y, width, height = face.box
-        tint = colour(face.label)
+        ink = color(face.label)
         thick = max(2, round(size / 8))
-        cv2.rectangle(image, (x, y), (x + width, y + height), tint, thick)
+        cv2.rectangle(image, (x, y), (x + width, y + height), ink, thick)
         for px, py in face.landmarks or ():
-            cv2.circle(image, (round(px), round(py)), thick, tint, cv2.FILLED, cv2.LINE_AA)
+            cv2.circle(image, (round(px), round(py)), thick, ink, cv2.FILLED, cv2.LINE_AA)
         identity = f"{face.id}: " if hasattr(face, "id") else ""
         words = f"{identity}{face.label} {face.confidence:.0%}"
-        text(image, words, (x, round(y - 1.7 * size)), size, tint)
+        text(image, words, (x, round(y - 1.7 * size)), size, ink)
 
 
-def _room(
+def _bars_place(
     face: Face, size: float, shape: Sequence[int], taken: list[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int] | None:
-    """A place (x, y, width, height) for a face's bars that covers no face and no other bars."""
+    """Box (x, y, width, height) for a face's bars that covers no face or other bars, or None."""
     x, y, width, height = face.box
     wide, high = round(size * 8), round(size * 1.5) * len(face.probabilities)
     beside = max(0, min(y, shape[0] - high))
@@ -100,8 +100,10 @@ def _room(
     return None
 
 
-def _bars(image: np.ndarray, face: Face, size: float, place: tuple[int, int, int, int]) -> None:
-    """A bar a class, on a darkened part of the image."""
+def _draw_bars(
+    image: np.ndarray, face: Face, size: float, place: tuple[int, int, int, int]
+) -> None:
+    """Draw one bar per class on a darkened part of the image."""
     left, top, wide, high = place
     panel = image[top : top + high, left : left + wide]
     panel[...] = panel // 3
@@ -109,10 +111,10 @@ def _bars(image: np.ndarray, face: Face, size: float, place: tuple[int, int, int
     for row, (name, share) in enumerate(face.probabilities.items()):
         top = row * step
         end = round((wide - 1) * share)
-        cv2.rectangle(panel, (0, top + 1), (end, top + step - 2), colour(name), cv2.FILLED)
+        cv2.rectangle(panel, (0, top + 1), (end, top + step - 2), color(name), cv2.FILLED)
         spot = (3, top + round(size * 1.05))
         thick = max(1, round(size / 12))
-        # A shadow instead of an outline: thick letters take ten times as long.
+        # A shadow instead of an outline: drawing thick letters takes ten times as long.
         for ink, off in (((0, 0, 0), 1), ((255, 255, 255), 0)):
             origin = spot[0] + off, spot[1] + off
             cv2.putText(panel, name, origin, _FONT, size / 22, ink, thick, cv2.LINE_AA)
@@ -126,14 +128,14 @@ def strip(
     rows: Sequence[Sequence[float]],
     span: float,
 ) -> np.ndarray:
-    """The probability of each class over the last seconds, as curves, the newest at the right.
+    """Plot the probability of each class over the last seconds, the newest at the right.
 
     Args:
         width, height: of the strip in pixels.
         classes: names, in the order of the columns of `rows`.
-        times: seconds, rising.
+        times: seconds, increasing.
         rows: (len(times), classes) probabilities.
-        span: how many seconds the width shows.
+        span: seconds shown over the width.
 
     Returns:
         uint8, (height, width, 3) BGR.
@@ -150,11 +152,11 @@ def strip(
         x = plot - 1 - (times[-1] - np.asarray(times)) / span * plot
         for column, name in enumerate(classes):
             levels = (1 - values[:, column]) * (height - 4) + 1
-            # Two thin lines look like a thick one and take a fifth of its time.
+            # Two thin lines look like a thick one and take a fifth of the time.
             for below in (0, 1):
                 points = np.stack([x, levels + below], 1).round().astype(np.int32)
-                cv2.polylines(out, [points], False, colour(name), 1, cv2.LINE_AA)
+                cv2.polylines(out, [points], False, color(name), 1, cv2.LINE_AA)
     for row, name in enumerate(classes):
         size = min(row_height * 0.7, 14)
-        text(out, name, (plot + 4, round(row * row_height + 1)), size, colour(name), None)
+        text(out, name, (plot + 4, round(row * row_height + 1)), size, color(name), None)
     return out

@@ -1,4 +1,4 @@
-"""OpenCV's window, opened only where it can be: its Qt kills the program without a display."""
+"""OpenCV window with a check of the display first: Qt aborts the process without one."""
 
 import os
 import re
@@ -10,12 +10,12 @@ import numpy as np
 
 from keras_mer.errors import UserError
 
-#: Esc, beside `q`.
+#: Key code of Esc.
 ESCAPE = 27
 
 
 def check_display() -> None:
-    """Make sure that a window can be opened.
+    """Check that a window can be opened.
 
     Raises:
         UserError: without a display server, or one that does not answer.
@@ -35,10 +35,10 @@ def check_display() -> None:
 
 
 class Window:
-    """A resizable window that shows frames and hears keys.
+    """A resizable window that shows frames and reports keys.
 
     Raises:
-        UserError: where no window can be opened.
+        UserError: when no window can be opened.
     """
 
     def __init__(self, title: str):
@@ -49,20 +49,20 @@ class Window:
         if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
             raise UserError("this OpenCV is headless and has no windows; use --no-display")
         self.title = title
-        # Qt looks for fonts in a folder that the wheel does not have, and says so at every letter.
+        # Qt warns about a font folder that the wheel does not contain.
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         self._sized = False
 
     def show(self, image: np.ndarray, wait: float = 0.0) -> int | None:
-        """Show a frame and give the key pressed meanwhile, or None.
+        """Show a frame and return the key pressed meanwhile, or None.
 
         Args:
             image: uint8 BGR.
             wait: seconds to wait for a key, at least a millisecond.
 
         Returns:
-            The key's code; `ESCAPE` too when the window was closed.
+            The key's code; also `ESCAPE` when the window was closed.
         """
         if not self._sized:
             cv2.resizeWindow(self.title, image.shape[1], image.shape[0])
@@ -81,5 +81,5 @@ class Window:
     def _open(self) -> bool:
         try:
             return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1
-        except cv2.error:  # what Qt says when its last window was closed
+        except cv2.error:  # raised by Qt when its last window was closed
             return False

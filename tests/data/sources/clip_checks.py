@@ -1,16 +1,16 @@
-"""What every source of clips is held to, and small trees of drawn clips."""
+"""Checks that every source of clips passes, and helpers for small synthetic datasets."""
 
 import shutil
 from pathlib import Path
 
 import openpyxl
 
-#: Short, small clips: what they show does not matter here.
+#: Short, small clips: their content is irrelevant to these tests.
 TINY = {"count": 6, "subjects": 2, "size": 24, "rest": 2, "duration": (0.04, 0.06)}
 
 
 def check_truth(manifest, truth, *, source: str, apex: bool = True) -> None:
-    """The loader gives the generator's truth back exactly."""
+    """Check that the loaded samples equal the generator's truth."""
     kept = {s.path: s for s in manifest if s.split != "dropped"}
     assert {t.path for t in truth} == set(kept)
     for t in truth:
@@ -21,7 +21,7 @@ def check_truth(manifest, truth, *, source: str, apex: bool = True) -> None:
 
 
 def copied(drawn: Path, tmp_path: Path) -> Path:
-    """A copy of a drawn tree that a test may spoil."""
+    """A copy of a generated dataset that a test may modify."""
     return Path(shutil.copytree(drawn, tmp_path / drawn.name))
 
 

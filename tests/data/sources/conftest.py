@@ -1,4 +1,4 @@
-"""Tiny datasets whose pictures say their own class, and the checks that every source passes."""
+"""Tiny datasets whose images encode their class, and checks that every source passes."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ CLASSES = labels.VOCABULARIES["fer8"]
 
 
 class Faces:
-    """48x48 grey pictures whose mean brightness is their class: 20, 50, 80, ... in fer8 order."""
+    """48x48 gray images whose mean brightness encodes their class: 20, 50, 80, ... (fer8)."""
 
     def __init__(self):
         self._rng = np.random.default_rng(0)
@@ -35,7 +35,7 @@ class Faces:
         return CLASSES[round((float(image.mean()) - 20) / 30)]
 
     def check(self, manifest, *, source: str) -> None:
-        """What every source owes: canonical classes, relative paths that load, labels that fit."""
+        """Check canonical classes, relative paths that load, and labels that match the images."""
         assert manifest.classes == labels.vocabulary(manifest.classes)
         assert len({s.path for s in manifest}) == len(manifest)
         kept = manifest.where(lambda s: s.split != "dropped")

@@ -25,7 +25,7 @@ def spoiled(drawn, tmp_path):
     return folder, drawn[1]
 
 
-def test_the_truth_comes_back(drawn):
+def test_the_loaded_samples_equal_the_truth(drawn):
     folder, truth = drawn
     manifest = sources.load("casme2", folder)
     check_truth(manifest, truth, source="casme2")
@@ -48,7 +48,7 @@ def test_raw_and_cropped_in_one_folder(spoiled):
         sources.load("casme2", folder, frames="both")
 
 
-def test_a_csv_with_other_names_says_which_it_took(spoiled, caplog):
+def test_renamed_columns_of_a_csv_are_used_with_a_warning(spoiled, caplog):
     folder, truth = spoiled
     rows = list(openpyxl.load_workbook(folder / TABLE).active.iter_rows(values_only=True))
     rows[0] = ("subject", "File Name", "", "Onset Frame", "Apex  frame", "OffsetFrm", "", "AU",
@@ -62,7 +62,7 @@ def test_a_csv_with_other_names_says_which_it_took(spoiled, caplog):
     ]
 
 
-def test_a_renamed_column_is_named_with_the_nearest(spoiled):
+def test_a_missing_column_is_reported_with_the_nearest(spoiled):
     folder, _ = spoiled
     edit(folder / TABLE, lambda sheet: sheet.__setitem__("E1", "Peak frame"))
     with pytest.raises(
@@ -72,7 +72,7 @@ def test_a_renamed_column_is_named_with_the_nearest(spoiled):
         sources.load("casme2", folder)
 
 
-def test_bad_rows_are_named_and_the_rest_goes_on(spoiled):
+def test_bad_rows_are_dropped_with_the_reason(spoiled):
     folder, truth = spoiled
     shutil.rmtree(folder / truth[0].path)  # a row without frames
     edit(folder / TABLE, lambda sheet: sheet.__setitem__("E3", truth[1].offset + 5))
@@ -97,7 +97,7 @@ def test_bad_rows_are_named_and_the_rest_goes_on(spoiled):
     assert [s.path for s in manifest if s.split != "dropped"] == [t.path for t in truth[4:]]
 
 
-def test_doubtful_numbers_may_be_kept_as_unknown(spoiled):
+def test_contradicting_numbers_may_be_kept_as_unknown(spoiled):
     folder, truth = spoiled
     edit(folder / TABLE, lambda sheet: sheet.__setitem__("E3", truth[1].offset + 5))
     edit(folder / TABLE, lambda sheet: sheet.__setitem__("F4", 0))
@@ -121,7 +121,7 @@ def test_missing_frames_and_cells(spoiled):
         assert kept.split == "" and "1 of the frames" in kept.note
     assert missing.apex is None and missing.split == ""
     assert odd.split == "dropped" and "onset 'forty' is not a frame number" in odd.note
-    assert "stands twice" in manifest.samples[-1].note
+    assert "duplicate row" in manifest.samples[-1].note
 
 
 def test_known_mistakes_are_corrected_by_subject_and_clip(spoiled):

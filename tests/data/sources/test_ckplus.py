@@ -88,7 +88,7 @@ def test_original_tree_inside_an_archive(tmp_path, faces):
     assert len(manifest) == 4 * 4 + 1
 
 
-def test_a_label_of_no_code_or_without_images_is_dropped(tmp_path, faces):
+def test_an_invalid_label_or_one_without_images_is_dropped(tmp_path, faces):
     save_original(tmp_path, faces, SEQUENCES)
     odd = tmp_path / "Emotion" / "S010" / "002" / "S010_002_00000008_emotion.txt"
     odd.write_text("9\n")
@@ -100,7 +100,7 @@ def test_a_label_of_no_code_or_without_images_is_dropped(tmp_path, faces):
     assert notes["S999_001"] == "label without a sequence: S999_001"
 
 
-def test_ckextended_warns_that_it_names_no_subjects(tmp_path, faces, caplog):
+def test_ckextended_warns_about_missing_subjects(tmp_path, faces, caplog):
     rows = [
         f"{code},{faces.pixels(label)},{usage}"
         for usage in ("Training", "PublicTest", "PrivateTest")

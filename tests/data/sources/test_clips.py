@@ -50,7 +50,7 @@ def test_folders_and_videos(folder):
     assert len(frames.load(manifest, manifest.samples[2], "expression")) == 7
 
 
-def test_what_cannot_be_used_is_named(folder):
+def test_unusable_rows_are_dropped_with_the_reason(folder):
     write(
         folder,
         "one,happy,p1,10,9,15,100",

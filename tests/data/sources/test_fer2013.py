@@ -69,7 +69,7 @@ def save_kaggle(root, faces):
         faces.save(root / "test" / label / f"PrivateTest_{number}.jpg", label)
 
 
-def test_kaggle_folders_recover_the_two_tests_from_file_names(tmp_path, faces):
+def test_kaggle_folders_get_their_split_from_file_names(tmp_path, faces):
     save_kaggle(tmp_path, faces)
     manifest = sources.load("fer2013", tmp_path)
     faces.check(manifest, source="fer2013")
@@ -127,7 +127,7 @@ def test_unknown_class_folder_is_named_with_the_nearest(tmp_path, faces):
         sources.load("fer2013", tmp_path)
 
 
-def test_csv_cut_off_in_the_middle_keeps_the_whole_rows(tmp_path, faces, rows):
+def test_a_truncated_csv_keeps_the_complete_rows(tmp_path, faces, rows):
     file = write_csv(tmp_path / "fer2013.csv", rows)
     text = file.read_text()
     file.write_text(text[: text.rindex("\n", 0, -1) + 500])
@@ -138,7 +138,7 @@ def test_csv_cut_off_in_the_middle_keeps_the_whole_rows(tmp_path, faces, rows):
     assert note.startswith("fer2013.csv row 20: cut off, 2 of 3 columns and ")
 
 
-def test_a_row_with_2303_pixels_is_named_and_dropped(tmp_path, faces, rows):
+def test_a_row_with_a_wrong_pixel_count_is_dropped(tmp_path, faces, rows):
     rows[4] = rows[4].replace(" ", ",", 1).split(",", 2)[0] + "," + rows[4].split(" ", 1)[1]
     write_csv(tmp_path / "fer2013.csv", rows)
     manifest = sources.load("fer2013", tmp_path)
@@ -173,14 +173,14 @@ def test_a_pixel_out_of_range_is_found_when_it_is_read(tmp_path, rows):
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "emotion,pixels,Usage\n", "\x00\x01\x02"])
-def test_a_hopeless_csv_is_an_error(tmp_path, text):
+def test_a_csv_without_usable_rows_is_an_error(tmp_path, text):
     (tmp_path / "fer2013.csv").write_text(text)
     with pytest.raises(UserError, match=r"fer2013.csv"):
         sources.load("fer2013", tmp_path)
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar.gz"])
-def test_a_cut_off_archive_is_an_error_that_names_it(tmp_path, rows, suffix):
+def test_a_truncated_archive_is_an_error_that_names_it(tmp_path, rows, suffix):
     inner = write_csv(tmp_path / "made" / "fer2013.csv", rows)
     archive = tmp_path / f"fer2013.{suffix}"
     if suffix == "zip":
@@ -195,7 +195,7 @@ def test_a_cut_off_archive_is_an_error_that_names_it(tmp_path, rows, suffix):
         sources.load("fer2013", archive)
 
 
-def test_counts_of_a_folder_with_foreign_files(tmp_path, faces):
+def test_other_files_in_the_folders_are_dropped(tmp_path, faces):
     save_kaggle(tmp_path, faces)
     (tmp_path / "README.md").write_text("read me")
     (tmp_path / "train" / "happy" / ".DS_Store").write_bytes(b"x")

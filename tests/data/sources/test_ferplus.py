@@ -77,7 +77,7 @@ def table():
     ]
 
 
-def test_majority_labels_follow_the_pictures(tmp_path, faces, table):
+def test_majority_labels_match_the_images(tmp_path, faces, table):
     write(tmp_path, faces, table)
     manifest = sources.load("ferplus", tmp_path)
     faces.check(manifest, source="ferplus")
@@ -100,7 +100,7 @@ def test_votes_become_soft_labels(tmp_path, faces, table):
     assert kept.targets()[9].max() == pytest.approx(0.5)
 
 
-def test_labels_may_lie_elsewhere(tmp_path, faces, table):
+def test_the_label_file_may_be_elsewhere(tmp_path, faces, table):
     write(tmp_path, faces, table)
     (tmp_path / "else").mkdir()
     moved = (tmp_path / "fer2013new.csv").rename(tmp_path / "else" / "votes.csv")
@@ -110,7 +110,7 @@ def test_labels_may_lie_elsewhere(tmp_path, faces, table):
         sources.load("ferplus", tmp_path)
 
 
-def test_files_that_do_not_belong_together_are_refused(tmp_path, faces, table):
+def test_files_with_different_rows_are_refused(tmp_path, faces, table):
     write(tmp_path, faces, table, ["Training"] * 5 + ["PublicTest"] + ["Training"] * 5)
     with pytest.raises(UserError, match=r"row 5: Usage is PublicTest but fer2013.csv#5 belongs to"):
         sources.load("ferplus", tmp_path)
@@ -120,7 +120,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path, faces, table):
         sources.load("ferplus", tmp_path)
 
 
-def test_the_folder_edition_cannot_be_joined_and_says_so(tmp_path, faces):
+def test_the_folder_edition_is_refused(tmp_path, faces):
     faces.save(tmp_path / "train" / "happy" / "Training_1.png", "happy")
     (tmp_path / "fer2013new.csv").write_text(HEADER + "\n")
     with pytest.raises(UserError, match=r"order of its csv's rows, which the folder editions have"):

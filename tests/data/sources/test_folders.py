@@ -4,7 +4,7 @@ from keras_mer.data import sources
 from keras_mer.errors import UserError
 
 
-def test_class_folders_in_any_words(tmp_path, faces):
+def test_class_folders_with_any_known_name(tmp_path, faces):
     for word, label in {"Happiness": "happy", "ANGER": "angry", "neutral": "neutral"}.items():
         faces.save(tmp_path / word / "a.png", label)
         faces.save(tmp_path / word / "b.JPG", label)
@@ -22,7 +22,7 @@ def test_class_folders_in_any_words(tmp_path, faces):
         (("train", "test"), {"train", "test"}),
     ],
 )
-def test_folders_that_are_split_already(tmp_path, faces, names, splits):
+def test_folders_with_a_split(tmp_path, faces, names, splits):
     for name in names:
         faces.save(tmp_path / "data" / name / "happy" / "a.png", "happy")
         faces.save(tmp_path / "data" / name / "sad" / "a.png", "sad")
@@ -43,7 +43,7 @@ def test_subject_and_clip_from_the_file_name(tmp_path, faces):
     ("pattern", "message"),
     [("(", "is not a regular expression"), ("S[0-9]+", r"needs a group, e.g. ")],
 )
-def test_a_pattern_that_cannot_work(tmp_path, faces, pattern, message):
+def test_an_invalid_pattern_is_refused(tmp_path, faces, pattern, message):
     faces.save(tmp_path / "happy" / "a.png", "happy")
     with pytest.raises(UserError, match=message):
         sources.load("folders", tmp_path, subject=pattern)

@@ -31,7 +31,7 @@ def test_fer2013_csv_and_folders_hold_the_same_rows(tmp_path):
         assert (sample.label, sample.split) == (other.label, other.split)
 
 
-def test_ferplus_mostly_agrees_with_the_label_that_was_drawn(tmp_path):
+def test_ferplus_mostly_agrees_with_the_drawn_label(tmp_path):
     synthetic.write_fer2013_csv(tmp_path / "fer2013.csv", COUNT, SUBJECTS)
     synthetic.write_ferplus_csv(tmp_path / "fer2013new.csv", COUNT, SUBJECTS)
     drawn = by_pixels(sources.load("fer2013", tmp_path))
@@ -64,9 +64,10 @@ def test_original_ckplus(tmp_path):
     assert loading.check(kept) == {}
 
 
-@pytest.mark.parametrize("colour", [False, True])
-def test_samples_are_drawn_on_demand(tmp_path, colour):
-    options = {"count": 35, "subjects": 5, "size": 32, "colour": colour}
+# "colour" is the old name of the option
+@pytest.mark.parametrize("color", [{"color": False}, {"color": True}, {"colour": True}], ids=str)
+def test_samples_are_generated_on_demand(tmp_path, color):
+    options = {"count": 35, "subjects": 5, "size": 32, **color}
     manifest = sources.load("synthetic", tmp_path / "faces", **options)
     assert manifest.classes == labels.FER2013
     assert manifest.counts("label") == dict.fromkeys(labels.FER2013, 5)

@@ -17,7 +17,7 @@ def drawn(tmp_path_factory):
     return root
 
 
-def test_classes_merge_as_the_challenge_says(drawn):
+def test_classes_are_merged_as_in_the_challenge(drawn):
     manifest = sources.load("megc2019", drawn)
     assert manifest.classes == ("negative", "positive", "surprise")
     kept = {s.path: s for s in manifest if s.split != "dropped"}
@@ -37,7 +37,7 @@ def test_classes_merge_as_the_challenge_says(drawn):
     assert {s.source for s in kept.values()} == {"casme2", "smic", "samm"}
 
 
-def test_a_missing_dataset_is_said_and_the_rest_goes_on(drawn, tmp_path, caplog):
+def test_a_missing_dataset_is_omitted_with_a_warning(drawn, tmp_path, caplog):
     alone = sources.load("megc2019", tmp_path, smic=str(drawn / "smic"))
     assert {s.subject for s in alone} == {"smic:s01", "smic:s02"}
     assert "megc2019: without casme2 and samm" in caplog.text
@@ -46,7 +46,7 @@ def test_a_missing_dataset_is_said_and_the_rest_goes_on(drawn, tmp_path, caplog)
         sources.load("megc2019", tmp_path)
 
 
-def test_clips_outside_the_published_list(tmp_path):
+def test_clips_outside_the_published_list_are_dropped(tmp_path):
     synthetic.write_casme2(tmp_path / "casme2", classes=("happy",), **TINY)
     (first, second) = sorted((tmp_path / "casme2" / "Cropped" / "sub01").iterdir())[:2]
     target = tmp_path / "casme2" / "Cropped" / "sub04"

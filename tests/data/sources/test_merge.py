@@ -20,7 +20,7 @@ def two(tmp_path, faces):
 
 
 @pytest.mark.parametrize("classes", [ORDER, tuple(reversed(ORDER)), labels.FER2013])
-def test_classes_meet_by_name_whatever_their_order(tmp_path, faces, two, classes):
+def test_classes_are_merged_by_name(tmp_path, faces, two, classes):
     merged = sources.merge(two, classes)
     assert merged.classes == classes
     assert merged.root == tmp_path
@@ -40,7 +40,7 @@ def test_subjects_and_clips_get_their_source_as_a_prefix(two):
     assert set(alone.counts("subject")) == {"S005"}
 
 
-def test_paths_stay_right_through_writing_and_reading(tmp_path, faces, two):
+def test_paths_are_valid_after_writing_and_reading(tmp_path, faces, two):
     merged = sources.merge(two, ORDER)
     file = tmp_path / "manifests" / "both.csv"
     merged.write(file)

@@ -15,7 +15,7 @@ def drawn(tmp_path_factory):
     return folder, synthetic.write_samm(folder, **TINY)
 
 
-def test_the_truth_comes_back(drawn):
+def test_the_loaded_samples_equal_the_truth(drawn):
     folder, truth = drawn
     check_truth(sources.load("samm", folder), truth, source="samm")
     sheet = openpyxl.load_workbook(folder / TABLE)["MICRO_ONLY"]
@@ -38,7 +38,7 @@ def test_the_later_edition_with_its_header_in_row_1(drawn, tmp_path):
     check_truth(manifest.where(lambda s: s.label != "others"), truth[1:], source="samm")
 
 
-def test_apex_outside_is_corrected_where_it_is_known(drawn, tmp_path):
+def test_known_apex_errors_are_corrected(drawn, tmp_path):
     folder, truth = copied(drawn[0], tmp_path), drawn[1]
     place = folder / "028" / "028_4_1"
     place.parent.mkdir()
@@ -56,7 +56,7 @@ def test_apex_outside_is_corrected_where_it_is_known(drawn, tmp_path):
     assert other.split == "dropped" and f"{TABLE} row 16" in other.note
 
 
-def test_a_table_of_something_else(tmp_path):
+def test_a_table_of_another_kind_is_refused(tmp_path):
     book = openpyxl.Workbook()
     book.active.append(("Name", "Age"))
     book.save(tmp_path / TABLE)

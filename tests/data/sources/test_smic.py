@@ -14,7 +14,7 @@ def drawn(tmp_path_factory, request):
     return folder, synthetic.write_smic(folder, edition=request.param, **TINY)
 
 
-def test_the_truth_comes_back_whatever_the_edition(drawn):
+def test_the_loaded_samples_equal_the_truth_for_every_edition(drawn):
     folder, truth = drawn
     manifest = sources.load("smic", folder)
     check_truth(manifest, truth, source="smic", apex=False)
@@ -22,7 +22,7 @@ def test_the_truth_comes_back_whatever_the_edition(drawn):
     assert manifest.samples[0].clip.startswith("s01_")
 
 
-def test_cameras_are_kept_apart(tmp_path):
+def test_only_clips_of_the_chosen_camera_are_loaded(tmp_path):
     for camera in ("HS", "NIR"):
         part = tmp_path / f"{camera} part"
         truth = synthetic.write_smic(part, camera=camera, edition="raw", **TINY | {"count": 3})
@@ -38,7 +38,7 @@ def test_cameras_are_kept_apart(tmp_path):
         sources.load("smic", tmp_path / "smic", camera="VIS")
 
 
-def test_names_and_folders_that_disagree(tmp_path):
+def test_contradicting_names_and_folders_are_dropped(tmp_path):
     truth = synthetic.write_smic(tmp_path / "smic", edition="raw", **TINY)
     base = tmp_path / "smic" / "HS" / "s1" / "micro"
     first = next(t for t in truth if t.subject == "s01")

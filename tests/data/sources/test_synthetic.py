@@ -9,7 +9,7 @@ from keras_mer.errors import UserError
 
 @pytest.fixture
 def drawn(monkeypatch, faces):
-    """A stand-in for the generator: it counts its calls and draws pictures that say their class."""
+    """Replace the generator: count its calls and write images that encode their class."""
     calls = []
 
     def write_samples(folder, count=6, seed=0, progress=None):
@@ -28,7 +28,7 @@ def drawn(monkeypatch, faces):
     return calls
 
 
-def test_it_is_drawn_once_and_read_again(tmp_path, faces, drawn):
+def test_it_is_generated_once_and_read_again(tmp_path, faces, drawn):
     first = sources.load("synthetic", tmp_path / "faces", count=9, seed=3)
     faces.check(first, source="synthetic")
     assert first.counts("subject")["p0"] == 2
@@ -38,19 +38,19 @@ def test_it_is_drawn_once_and_read_again(tmp_path, faces, drawn):
     assert drawn == [(9, 3)]
 
 
-def test_other_options_than_it_was_drawn_with_are_refused(tmp_path, drawn):
+def test_options_other_than_those_of_the_generation_are_refused(tmp_path, drawn):
     sources.load("synthetic", tmp_path / "faces", count=9)
     with pytest.raises(UserError, match=r"drawn with the options .*9.*, not .*12.*: delete it or"):
         sources.load("synthetic", tmp_path / "faces", count=12)
 
 
-def test_an_unknown_option_draws_nothing(tmp_path, drawn):
+def test_an_unknown_option_generates_nothing(tmp_path, drawn):
     with pytest.raises(UserError, match=r"unknown option 'cuont' \(did you mean 'count'\?\)"):
         sources.load("synthetic", tmp_path / "faces", cuont=9)
     assert not (tmp_path / "faces").exists()
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path, drawn):
+def test_a_folder_of_another_kind_is_not_changed(tmp_path, drawn):
     (tmp_path / "holiday.jpg").write_bytes(b"x")
     with pytest.raises(UserError, match="expected a synthetic dataset or no folder"):
         sources.load("synthetic", tmp_path)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from keras_mer.errors import UserError
-from keras_mer.runtime.io.outputs import Log, Recorder
+from keras_mer.runtime.io.outputs import PredictionLog, Recorder
 from keras_mer.runtime.pipeline import TrackedFace
-from keras_mer.runtime.ui.overlay import colour, draw_faces, strip
+from keras_mer.runtime.ui.overlay import color, draw_faces, strip
 
 CLASSES = ("sad", "neutral", "happy")
 
@@ -19,9 +19,9 @@ def face(box=(10, 20, 30, 30), identity=1):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_a_log_is_whole_at_every_moment(tmp_path, suffix):
+def test_a_log_is_complete_before_it_is_closed(tmp_path, suffix):
     path = tmp_path / f"new/log{suffix}"
-    log = Log(path, CLASSES)
+    log = PredictionLog(path, CLASSES)
     log.add(0.04, 1, [face(), face(identity=2)])
     log.add(0.08, 2, [])
     with path.open() as file:  # not closed yet
@@ -33,9 +33,9 @@ def test_a_log_is_whole_at_every_moment(tmp_path, suffix):
     log.close()
 
 
-def test_logs_and_recordings_of_unknown_kind_are_refused(tmp_path):
+def test_unknown_file_types_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"expected a log ending in \.csv or \.jsonl"):
-        Log(tmp_path / "log.txt", CLASSES)
+        PredictionLog(tmp_path / "log.txt", CLASSES)
     with pytest.raises(UserError, match=r"expected a video ending in \.mp4"):
         Recorder(tmp_path / "out.gif", 25)
 
@@ -49,7 +49,7 @@ def frames_of(path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
-def test_a_recording_plays(tmp_path, suffix):
+def test_a_recording_can_be_read_back(tmp_path, suffix):
     recorder = Recorder(tmp_path / f"out{suffix}", 25)
     for level in range(20):
         recorder.add(np.full((101, 151, 3), 10 * level, np.uint8))
@@ -61,7 +61,7 @@ def test_a_recording_plays(tmp_path, suffix):
     assert abs(int(frames[10].mean()) - 100) < 8
 
 
-def test_a_recording_of_uneven_frames_keeps_the_pace(tmp_path):
+def test_a_recording_of_uneven_frames_keeps_the_speed(tmp_path):
     recorder = Recorder(tmp_path / "out.mp4", 20)
     for time in (5.0, 5.01, 5.02, 5.5, 6.0):
         recorder.add(np.zeros((48, 64, 3), np.uint8), time)
@@ -69,7 +69,7 @@ def test_a_recording_of_uneven_frames_keeps_the_pace(tmp_path):
     assert len(frames_of(recorder.path)) == 21
 
 
-def test_a_recording_that_cannot_be_written(tmp_path):
+def test_an_unwritable_recording_is_an_error(tmp_path):
     (tmp_path / "out.mp4").mkdir()
     recorder = Recorder(tmp_path / "out.mp4", 25)
     with pytest.raises(UserError, match="OpenCV cannot write a video there"):
@@ -77,7 +77,7 @@ def test_a_recording_that_cannot_be_written(tmp_path):
 
 
 @pytest.mark.parametrize("box", [(10, 20, 30, 30), (-40, -40, 60, 60), (300, 200, 90, 90)])
-def test_faces_are_drawn_wherever_they_are(box):
+def test_faces_are_drawn_at_any_position(box):
     image = np.full((240, 320, 3), 128, np.uint8)
     draw_faces(image, [face(box)])
     assert (image != 128).any(axis=2).sum() > 200
@@ -85,17 +85,17 @@ def test_faces_are_drawn_wherever_they_are(box):
     draw_faces(tiny, [face(box)])
 
 
-def test_the_strip_shows_each_class_where_it_is():
+def test_the_strip_shows_the_probability_of_each_class():
     times, rows = [0.0, 1.0, 2.0], [(1.0, 0.0, 0.5)] * 3
     out = strip(400, 100, CLASSES, times, rows, span=4.0)
     plot = out[:, :310]
     for name, level in (("sad", 1), ("neutral", 98), ("happy", 50)):
-        ys, xs = np.nonzero((np.abs(plot.astype(int) - colour(name)) < 30).all(axis=2))
+        ys, xs = np.nonzero((np.abs(plot.astype(int) - color(name)) < 30).all(axis=2))
         assert abs(np.median(ys) - level) < 4
         assert 150 <= xs.min() <= 165 and xs.max() >= 305  # two of four seconds
     assert strip(400, 100, CLASSES, [], [], 4.0).shape == (100, 400, 3)
 
 
-def test_colours_differ():
-    assert len({colour(name) for name in ("angry", "fear", "happy", "sad", "neutral")}) == 5
-    assert colour("bored") == colour("bored")
+def test_colors_differ():
+    assert len({color(name) for name in ("angry", "fear", "happy", "sad", "neutral")}) == 5
+    assert color("bored") == color("bored")

@@ -5,53 +5,53 @@ import numpy as np
 import pytest
 
 from keras_mer.errors import UserError
-from keras_mer.runtime.io import video as sources
-from keras_mer.runtime.io.frame_reader import Grabber
-from keras_mer.runtime.io.video import Frame, open_source
+from keras_mer.runtime.io import camera
+from keras_mer.runtime.io.frame_reader import Frame, FrameReader
+from keras_mer.runtime.io.video import open_source
 from tests.face.drawing import scene
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(sources, "_PAUSE", 0.01)
+    monkeypatch.setattr(camera, "_PAUSE", 0.01)
 
 
 def test_every_frame_of_a_file_in_order(video):
-    with Grabber(open_source(str(video))) as grabber:
+    with FrameReader(open_source(str(video))) as reader:
         frames = []
-        for frame in grabber:
+        for frame in reader:
             frames.append((frame.index, frame.time))
             if frame.index == 10:
                 time.sleep(0.3)  # a slow consumer loses nothing
     assert [index for index, _ in frames] == list(range(100))
     assert frames[50][1] == pytest.approx(2.0)
-    assert grabber.dropped == 0 and grabber.fault is None
+    assert reader.dropped == 0 and reader.fault is None
 
 
-def test_a_file_cut_off_in_the_middle_ends_with_the_reason(video, tmp_path):
+def test_a_truncated_file_ends_with_the_reason(video, tmp_path):
     data = video.read_bytes()
     path = tmp_path / "cut.avi"
     path.write_bytes(data[: len(data) // 2])
-    with Grabber(open_source(str(path))) as grabber:
-        count = sum(1 for _ in grabber)
+    with FrameReader(open_source(str(path))) as reader:
+        count = sum(1 for _ in reader)
     assert 20 < count < 80
-    assert grabber.fault.endswith("of 100 frames; the file is cut off or damaged") or count < 80
+    assert reader.fault.endswith("of 100 frames; the file is cut off or damaged") or count < 80
 
 
-def test_a_folder_of_images_skips_what_cannot_be_read(tmp_path):
+def test_a_folder_of_images_skips_unreadable_files(tmp_path):
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), scene(size=(64, 48 + number)))
     (tmp_path / "1.png").write_bytes(b"")
     lines = []
-    source = open_source(str(tmp_path), say=lines.append)
+    source = open_source(str(tmp_path), log=lines.append)
     assert source.expected == 3
-    frames = list(Grabber(source))
+    frames = list(FrameReader(source))
     assert [frame.image.shape[0] for frame in frames] == [48, 50]
     assert all(frame.cut for frame in frames)
     assert len(lines) == 1 and "1.png: empty file" in lines[0]
 
 
-def test_a_replay_keeps_its_pace_and_starts_over(video):
+def test_a_replay_runs_in_real_time_and_repeats(video):
     source = open_source(str(video), as_camera=True)
     source.fps = 200.0
     frames = [source.read() for _ in range(120)]
@@ -65,19 +65,19 @@ def test_the_newest_frame_of_a_live_source():
         asked = 0
 
         def read(self):
-            self.asked += 1  # so the frames before this one lie with the grabber
+            self.asked += 1  # so the frames before this one were read
             time.sleep(0.001)
             return Frame(np.zeros((4, 4, 3), np.uint8), self.asked, 0.0, time.monotonic())
 
     source = Quick()
-    with Grabber(source) as grabber:
-        first = grabber.read().index
+    with FrameReader(source) as reader:
+        first = reader.read().index
         wanted = source.asked + 5
         while source.asked < wanted:
             time.sleep(0.005)
-        newest = grabber.read().index
+        newest = reader.read().index
         assert newest >= wanted - 1 >= first + 3
-        assert grabber.dropped >= newest - 2  # all but the two that were taken
+        assert reader.dropped >= newest - 2  # all but the two that were taken
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_the_newest_frame_of_a_live_source():
         ("http://127.0.0.1:9/x.mjpg", r"gives no picture \(no answer; tried 4 times\)"),
     ],
 )
-def test_a_source_that_is_not_there_is_one_line(spec, message, capfd):
+def test_a_missing_source_is_a_one_line_error(spec, message, capfd):
     with pytest.raises(UserError, match=message):
         open_source(spec)
     assert capfd.readouterr().err == ""
 
 
-def test_what_is_no_video_is_one_line(tmp_path):
+def test_a_file_that_is_no_video_is_a_one_line_error(tmp_path):
     path = tmp_path / "text.mp4"
     path.write_text("no video")
     with pytest.raises(UserError, match="not a video OpenCV can read"):
@@ -104,19 +104,19 @@ def test_what_is_no_video_is_one_line(tmp_path):
         open_source(str(tmp_path / "empty"))
 
 
-def test_a_stream_that_dies_in_the_middle(stream):
+def test_a_stream_that_ends_is_reopened_and_then_given_up(stream):
     lines = []
-    with Grabber(open_source(stream.url, say=lines.append)) as grabber:
-        count = sum(1 for _ in grabber)
+    with FrameReader(open_source(stream.url, log=lines.append)) as reader:
+        count = sum(1 for _ in reader)
     assert 1 <= count <= 30
     assert lines == [f"{stream.url}: lost the picture, trying again"]
-    assert "unplugged, or the stream ended" in grabber.fault
+    assert "unplugged, or the stream ended" in reader.fault
     assert stream.asked == 5  # the first time, and four tries
 
 
-def test_a_stream_that_comes_back_goes_on(stream):
+def test_a_reopened_stream_continues(stream):
     stream.allowed = 2
-    source = open_source(stream.url, say=lambda line: None)
+    source = open_source(stream.url, log=lambda line: None)
     frames = []
     while (frame := source.read()) is not None:
         frames.append(frame)
@@ -125,11 +125,11 @@ def test_a_stream_that_comes_back_goes_on(stream):
     assert [frame.index for frame in frames] == list(range(len(frames)))
 
 
-def test_black_frames_end_it_after_some_tries(stream, monkeypatch):
-    monkeypatch.setattr(sources, "_BLACK_SECONDS", 0.05)
+def test_black_frames_end_the_source_after_some_retries(stream, monkeypatch):
+    monkeypatch.setattr(camera, "_BLACK_SECONDS", 0.05)
     stream.level, stream.allowed, stream.frames = 0, 99, 400
     lines = []
-    source = open_source(stream.url, say=lines.append)
+    source = open_source(stream.url, log=lines.append)
     while source.read() is not None:
         pass
     source.close()
@@ -138,7 +138,7 @@ def test_black_frames_end_it_after_some_tries(stream, monkeypatch):
 
 
 class Silent:
-    """A camera whose driver hangs."""
+    """A camera whose driver does not return."""
 
     live, name, fault, fps, expected = True, "camera 7", None, 0.0, 0
 
@@ -149,10 +149,10 @@ class Silent:
         pass
 
 
-def test_a_driver_that_hangs_is_given_up():
-    with Grabber(Silent(), patience=0.1) as grabber:
-        assert list(grabber) == []
-    assert grabber.fault == "camera 7: gave no frame for 0.1 s"
+def test_a_source_without_frames_times_out():
+    with FrameReader(Silent(), timeout=0.1) as reader:
+        assert list(reader) == []
+    assert reader.fault == "camera 7: gave no frame for 0.1 s"
 
 
 def test_an_error_of_the_source_reaches_the_consumer():
@@ -162,11 +162,11 @@ def test_an_error_of_the_source_reaches_the_consumer():
         def read(self):
             raise RuntimeError("broken driver")
 
-    with Grabber(Failing()) as grabber, pytest.raises(RuntimeError, match="broken driver"):
-        list(grabber)
+    with FrameReader(Failing()) as reader, pytest.raises(RuntimeError, match="broken driver"):
+        list(reader)
 
 
-def test_frames_carry_when_they_were_grabbed(video):
+def test_frames_carry_the_time_of_reading(video):
     before = time.monotonic()
     frame = open_source(str(video)).read()
-    assert isinstance(frame, Frame) and before <= frame.grabbed <= time.monotonic()
+    assert isinstance(frame, Frame) and before <= frame.read_at <= time.monotonic()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mer import images
-from keras_mer.runtime.io.frame_reader import Grabber
+from keras_mer.runtime.io.frame_reader import FrameReader
 from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.pipeline import Pipeline
 from keras_mer.runtime.ui.gallery import Gallery
@@ -23,15 +23,15 @@ def window(display, recogniser, video, tmp_path, monkeypatch):
     gallery.save(np.full((60, 60, 3), 10, np.uint8), "happy")
     (tmp_path / "gallery/sad").mkdir()
     (tmp_path / "gallery/sad/broken.png").write_bytes(b"")
-    grabber = Grabber(open_source(str(video), as_camera=True))
-    window = CaptureWindow(grabber, Pipeline(recogniser), gallery)
+    reader = FrameReader(open_source(str(video), as_camera=True))
+    window = CaptureWindow(reader, Pipeline(recogniser), gallery)
     yield window
     if window.root.children:
         window.close()
 
 
 def until(window, condition, seconds=40.0):
-    """Let the window work until `condition()`."""
+    """Process the window's events until `condition()`."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s in vain"
@@ -40,7 +40,7 @@ def until(window, condition, seconds=40.0):
 
 
 def click(window, display, widget):
-    """Press the mouse on a widget, as a hand does."""
+    """Click on a widget with the mouse."""
     window.root.update()
     x = widget.winfo_rootx() + widget.winfo_width() // 2
     y = widget.winfo_rooty() + widget.winfo_height() // 2
@@ -71,7 +71,7 @@ def test_space_and_button_capture_the_face(window, display):
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100
 
 
-def test_a_chosen_label_wins_over_the_prediction(window, display):
+def test_a_chosen_label_overrides_the_prediction(window, display):
     until(window, lambda: window._faces)
     window.label.set("neutral")
     picture = window.capture()
@@ -80,13 +80,13 @@ def test_a_chosen_label_wins_over_the_prediction(window, display):
 
 def test_relabel_and_delete(window, display):
     (card,) = window.cards
-    assert card.said.label == "sad" and card.picture.label == "happy"
-    assert str(card.prediction["foreground"]) == "#b00020"
+    assert card.prediction.label == "sad" and card.picture.label == "happy"
+    assert str(card.prediction_text["foreground"]) == "#b00020"
     card.label.set("sad")
     card.label.event_generate("<<ComboboxSelected>>")
     window.root.update()
     assert card.picture.path.parent.name == "sad" and card.picture.path.exists()
-    assert str(card.prediction["foreground"]) == "black"
+    assert str(card.prediction_text["foreground"]) == "black"
     click(window, display, card.delete)
     until(window, lambda: card.delete["text"] == "sure?")
     assert card.picture.path.exists()
@@ -103,7 +103,7 @@ def test_without_a_face_nothing_is_saved(window):
 
 
 def test_a_source_that_ends_leaves_the_gallery_open(window):
-    window.grabber.source._loops = 0
+    window.reader.source._loops = 0
     until(window, lambda: "the source has ended" in window.status["text"])
     assert window.root.children
 
@@ -125,7 +125,7 @@ def test_the_script(start, display, tiny_model, video, tmp_path):
     assert process.returncode == 0 and "faces in g" in out, err
 
 
-def test_without_a_display_it_is_one_line(script, tiny_model):
+def test_a_missing_display_is_a_one_line_error(script, tiny_model):
     done = script("capture.py", "--model", tiny_model)
     assert done.returncode == 2
     assert done.stderr.startswith("error: no display: DISPLAY is not set")

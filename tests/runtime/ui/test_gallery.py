@@ -9,7 +9,7 @@ CLASSES = ("sad", "neutral", "happy")
 CROP = np.full((20, 20, 3), 200, np.uint8)
 
 
-def test_pictures_live_in_class_folders(tmp_path):
+def test_pictures_are_saved_in_class_folders(tmp_path):
     gallery = Gallery(tmp_path / "faces", CLASSES)
     assert gallery.pictures() == []
     first, second = gallery.save(CROP, "sad"), gallery.save(CROP, "happy")
@@ -23,7 +23,7 @@ def test_pictures_live_in_class_folders(tmp_path):
     assert gallery.pictures() == [moved]
 
 
-def test_relabelling_overwrites_nothing(tmp_path):
+def test_relabeling_overwrites_nothing(tmp_path):
     gallery = Gallery(tmp_path, CLASSES)
     one = gallery.save(CROP, "sad")
     images.write(tmp_path / "happy" / one.path.name, CROP // 2)
@@ -40,7 +40,7 @@ def test_unknown_classes_and_files_are_refused(tmp_path):
         Gallery(tmp_path / "file", CLASSES)
 
 
-def test_other_files_are_left_alone(tmp_path):
+def test_other_files_are_ignored(tmp_path):
     (tmp_path / "sad").mkdir()
     (tmp_path / "sad/notes.txt").write_text("x")
     (tmp_path / "bored").mkdir()

@@ -36,7 +36,7 @@ def test_a_file_without_a_window(script, tiny_model, video, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_everything_whole(start, tiny_model, video, tmp_path, number):
+def test_ctrl_c_leaves_complete_files(start, tiny_model, video, tmp_path, number):
     log = tmp_path / "log.jsonl"
     process = start("webcam.py", "--source", video, "--as-camera", "--model", tiny_model,
                     "--no-display", "--log", log, "--output", "out.mp4")  # fmt: skip
@@ -50,7 +50,7 @@ def test_ctrl_c_leaves_everything_whole(start, tiny_model, video, tmp_path, numb
     assert count_frames(tmp_path / "out.mp4") > 10
 
 
-def test_a_stream_that_dies_ends_cleanly_with_status_1(script, tiny_model, stream, tmp_path):
+def test_a_stream_that_ends_gives_status_1(script, tiny_model, stream, tmp_path):
     done = script("webcam.py", "--source", stream.url, "--model", tiny_model, "--no-display",
                   "--log", "log.csv", "--output", "out.avi")  # fmt: skip
     assert done.returncode == 1
@@ -78,7 +78,7 @@ def test_bad_input_is_one_line_and_status_2(script, tiny_model, video, arguments
     assert message in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_display_that_does_not_answer(script, tiny_model):
+def test_an_unreachable_display_is_an_error(script, tiny_model):
     done = script("webcam.py", "--model", tiny_model, "--source", "x", DISPLAY=":4711")
     assert done.returncode == 2 and "nothing answers at DISPLAY=:4711" in done.stderr
 
@@ -88,7 +88,7 @@ def test_the_window_and_its_keys(start, cv2_windows, tiny_model, video, tmp_path
                     "--folder", "shots", **cv2_windows.env)  # fmt: skip
     window = cv2_windows.window("keras_mer", process)
     shots = tmp_path / "shots"
-    # The skin of the drawn face is on the screen.
+    # wait until the skin color of the drawn face is on the screen
     wait_for(
         lambda: (np.abs(cv2_windows.picture().astype(int) - (75, 85, 100)).max(2) < 8).sum() > 2000
     )
@@ -110,7 +110,7 @@ def test_the_window_and_its_keys(start, cv2_windows, tiny_model, video, tmp_path
 
 
 @pytest.mark.parametrize("end", ["escape", "close button"])
-def test_escape_and_the_close_button_end_it(start, cv2_windows, tiny_model, video, end):
+def test_escape_and_the_close_button_end_the_program(start, cv2_windows, tiny_model, video, end):
     process = start("webcam.py", "--source", video, "--as-camera", "--model", tiny_model,
                     "--strip", "0", **cv2_windows.env)  # fmt: skip
     window = cv2_windows.window("keras_mer", process)

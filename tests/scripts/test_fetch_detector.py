@@ -10,7 +10,7 @@ YUNET = next((REAL_DATA / "detector").glob("*.onnx"), None)
 
 @pytest.fixture
 def server():
-    """A web server on this machine; no test touches the network."""
+    """A local web server, so that no test uses the network."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -30,7 +30,7 @@ def server():
 
 
 @pytest.mark.skipif(YUNET is None, reason="no YuNet file at ../shared/data/detector")
-def test_the_right_file_is_written_once(script, server, tmp_path):
+def test_the_expected_file_is_downloaded_once(script, server, tmp_path):
     server.content = YUNET.read_bytes()
     arguments = ("fetch_detector.py", "--url", server.url, "--out", "models/yunet.onnx")
     done = script(*arguments)
@@ -38,7 +38,7 @@ def test_the_right_file_is_written_once(script, server, tmp_path):
     assert "--detector yunet --detector-model models/yunet.onnx" in done.stdout
     assert (tmp_path / "models/yunet.onnx").read_bytes() == server.content
     server.content = b""
-    assert "there already" in script(*arguments).stdout
+    assert "exists already" in script(*arguments).stdout
 
 
 def test_another_file_is_refused_and_not_written(script, server, tmp_path):
@@ -49,7 +49,7 @@ def test_another_file_is_refused_and_not_written(script, server, tmp_path):
 
 
 @pytest.mark.parametrize("url", ["SERVER", "http://127.0.0.1:9/x", "nonsense"])
-def test_no_answer_is_one_line(script, server, url):
+def test_a_failed_download_is_a_one_line_error(script, server, url):
     server.content = b""
     done = script("fetch_detector.py", "--url", server.url if url == "SERVER" else url)
     assert done.returncode == 2 and "not fetched" in done.stderr

@@ -23,7 +23,7 @@ def photos(tmp_path):
     return folder
 
 
-def test_a_folder_of_photographs(script, tiny_model, photos, tmp_path):
+def test_a_folder_of_images(script, tiny_model, photos, tmp_path):
     done = script("predict.py", "--model", tiny_model, photos, "--json", "out.json",
                   "--csv", "out.csv", "--annotate", "drawn")  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -60,7 +60,7 @@ def test_equal_names_of_different_folders_do_not_overwrite(script, tiny_model, p
     assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["bright-2.jpg", "bright.jpg"]
 
 
-def test_json_to_the_screen_is_only_json(script, tiny_model, photos):
+def test_json_on_stdout_is_only_json(script, tiny_model, photos):
     done = script("predict.py", "--model", tiny_model, photos / "bright.jpg", "--json", "-")
     assert json.loads(done.stdout)["images"][0]["faces"][0]["label"] == "happy"
 
