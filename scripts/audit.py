@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.cli import run_script
+from keras_mer.cli import load_recipe, run_script
 from keras_mer.config import options
 
 
@@ -36,7 +36,7 @@ def main() -> int:
         name = args.manifest.stem
         report = audit(Manifest.read(args.manifest), near=near, progress=track)
     else:
-        recipe = options.recipe(args, command="audit")
+        recipe = load_recipe(args, command="audit")
         name, how = recipe.name, build.keywords(recipe)
         del how["drop_duplicates"]
         _, report = build.prepare(how.pop("sources"), near=near, progress=track, **how)

@@ -98,7 +98,7 @@ def lite_file(run: Path, variant: str) -> Path:
     print(f"{run}: converting to {variant} ...")
     keras_model = saving.load_model(run)
     recipe, manifest = run_folder.load_run(run)
-    kind = models.kind(recipe.model.get("name", models.DEFAULT))
+    kind = models.kind(recipe.model)
     part = manifest.part("train")
     # Every hundredth face or so: ranges for int8 need no more, and reading all would take longer.
     part = part.replace(part.samples[:: max(1, len(part) // 100)])

@@ -38,7 +38,7 @@ def main() -> None:
         check_same_classes(own.classes, manifest.classes, where=str(args.manifest))
     split = args.split or ("test" if manifest.counts("split")["test"] else "validation")
     model = saving.load_model(args.run, manifest.classes)
-    kind = models.kind(recipe.model.get("name", models.DEFAULT))
+    kind = models.kind(recipe.model)
     found = evaluate.evaluate(model, manifest, split, kind=kind, flip=args.flip, cache="data/cache")
     page = evaluate.write(
         found, args.out or args.run / f"evaluation-{split}", f"{recipe.name} on {split}"

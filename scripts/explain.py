@@ -55,7 +55,7 @@ def of_run(args: argparse.Namespace) -> None:
         manifest,
         split,
         args.out or args.run / f"explain-{split}",
-        kind=models.kind(recipe.model.get("name", models.DEFAULT)),
+        kind=models.kind(recipe.model),
         title=recipe.name,
         count=args.count,
         layer=args.layer,

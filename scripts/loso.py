@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.cli import run_script
+from keras_mer.cli import load_recipe, run_script
 from keras_mer.config import options
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     from keras_mer.cross_validation import parallel, runner, scores
 
     chosen = [f"protocol.kind={args.protocol}"] if args.protocol else []
-    recipe = options.recipe(args, *chosen, command="loso")
+    recipe = load_recipe(args, *chosen, command="loso")
     manifest = runner.load(recipe)
     folder = args.run or Path("runs") / f"{recipe.name}-{recipe.protocol.kind}"
     with parallel.cluster(args.backend, args.cluster):

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.cli import run_script
+from keras_mer.cli import load_recipe, run_script
 from keras_mer.config import options
 
 
@@ -22,7 +22,7 @@ def main() -> None:
 
     from keras_mer.data import build
 
-    recipe = options.recipe(args, command="split")
+    recipe = load_recipe(args, command="split")
     build.manifest_for(recipe, args.manifest, renew=True)
 
 

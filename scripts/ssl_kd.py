@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.cli import run_script
+from keras_mer.cli import load_recipe, run_script
 from keras_mer.config import options
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     from keras_mer.data import build
     from keras_mer.experiments import ssl_distillation
 
-    recipe = options.recipe(args, command="ssl-kd")
+    recipe = load_recipe(args, command="ssl-kd")
     manifest = build.manifest_for(recipe, args.manifest)
     folder = args.run or Path("runs") / recipe.name
     found = ssl_distillation.run(recipe, manifest, folder, out=args.out, cache="data/cache")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_mer.cli import run_script
+from keras_mer.cli import load_recipe, run_script
 from keras_mer.config import options
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     from keras_mer.data import build
     from keras_mer.training import distillation
 
-    recipe = options.recipe(args, command="train")
+    recipe = load_recipe(args, command="train")
     manifest = build.manifest_for(recipe, args.manifest)
     folder = args.run or Path("runs") / recipe.name
     model = distillation.learn(recipe, manifest, folder, cache="data/cache")

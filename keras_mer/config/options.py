@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from keras_mer.config.recipe import Recipe
-    from keras_mer.kinds import Kind
 
 
 def add_recipe_options(
@@ -52,28 +51,12 @@ def add_ways_options(
     parser.add_argument("--out", type=Path, default=Path(out), help="default: %(default)s")
 
 
-def recipe(args: argparse.Namespace, *more: str, command: str | None = None) -> "Recipe":
+def recipe(args: argparse.Namespace, *more: str) -> "Recipe":
     """The recipe these options name, with `more` overrides ("key=value") on top.
 
-    Args:
-        args: with the options of `add_recipe_options`.
-        more: overrides.
-        command: a key of `support.SECTIONS`; what it would ignore of the recipe is refused.
-
     Raises:
-        UserError: as `keras_mer.config.recipe.load` and `keras_mer.config.support.check`.
+        UserError: as `keras_mer.config.recipe.load`.
     """
     from keras_mer.config import recipe as recipes
-    from keras_mer.config import support
 
-    made = recipes.load(args.recipe, [*args.set, *more], data=args.data)
-    if command is not None:
-        support.check(made, command, _kind(made) if "model" in support.SECTIONS[command] else None)
-    return made
-
-
-def _kind(made: "Recipe") -> "Kind":
-    from keras_mer import models  # Keras takes seconds to import: only once the recipe is read
-    from keras_mer.kinds import KINDS
-
-    return KINDS[models.kind(made.model.get("name", models.DEFAULT))]
+    return recipes.load(args.recipe, [*args.set, *more], data=args.data)

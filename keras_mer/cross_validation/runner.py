@@ -113,7 +113,7 @@ def kept(manifest: Manifest) -> Manifest:
 
 def load_samples(recipe: Recipe, manifest: Manifest, *, cache=None) -> Samples:
     """The manifest's inputs and targets for the recipe's model; see `inputs.samples`."""
-    kind = models.kind(recipe.model.get("name", models.DEFAULT))
+    kind = models.kind(recipe.model)
     shape = models.input_shape(recipe.model)
     return inputs.samples(manifest, kind, shape, cache=cache, progress=track)
 

@@ -48,7 +48,7 @@ def export_run(
             f"RUN={run} ARGS=--final fits one on all samples into the same folder"
         )
     model = saving.load_model(run, manifest.classes)
-    task = models.kind(recipe.model.get("name", models.DEFAULT))
+    task = models.kind(recipe.model)
     split = "validation" if manifest.counts("split")["validation"] else "train"
 
     def images(split):

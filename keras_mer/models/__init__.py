@@ -46,8 +46,13 @@ def names() -> list[str]:
     return sorted(MODELS)
 
 
-def kind(name: str) -> str:
-    """The kind of input of a registered model, a key of `keras_mer.kinds.KINDS`."""
+def kind(model: str | Mapping) -> str:
+    """The kind of input of a model, a key of `keras_mer.kinds.KINDS`.
+
+    Args:
+        model: a registered name, or a recipe's `model`.
+    """
+    name = model if isinstance(model, str) else model.get("name", DEFAULT)
     return _KINDS.get(name, "image")
 
 
@@ -60,7 +65,7 @@ def input_shape(config: Mapping) -> tuple[int, ...]:
     name = config.get("name", DEFAULT)
     values = defaults(name) | dict(config)
     image = (values["size"], values["size"], values["channels"])
-    return (values["frames"], *image) if kind(name) == "clip" else image
+    return (values["frames"], *image) if kind(config) == "clip" else image
 
 
 def defaults(name: str) -> dict:

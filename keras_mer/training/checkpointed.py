@@ -108,7 +108,7 @@ class _Fit:
                 self.samples,
                 self.train,
                 self.settings.batch,
-                kind=models.kind(self.recipe.model.get("name", models.DEFAULT)),
+                kind=models.kind(self.recipe.model),
                 augment=self.recipe.augment,
                 class_weights=setup.class_weights(self.recipe, self.samples.targets[self.train]),
                 balanced=self.settings.imbalance == "balanced_sampling",

@@ -48,7 +48,7 @@ class ResidentLoop:
             output_shape=samples.inputs.shape[1:],
             dtype="float32",
         )(row)
-        kind = models.kind(recipe.model.get("name", models.DEFAULT))
+        kind = models.kind(recipe.model)
         for layer in transforms.random_layers(recipe.augment, kind, seeds[0]):
             x = layer(x)
         self._learner = keras.Model(row, self.model(x))

@@ -62,7 +62,7 @@ def train(
     if record := preprocessing.of(recipe, both):
         record.write(folder)
     shape = (setup and setup.input_shape) or models.input_shape(recipe.model)
-    kind = models.kind(recipe.model.get("name", models.DEFAULT))
+    kind = models.kind(recipe.model)
     samples = inputs.samples(both, kind, shape, cache=cache, progress=track)
     rows = np.split(np.arange(len(both)), [len(parts[0])])
     if not recipe.training.search_space:

@@ -1,4 +1,4 @@
-"""What the layout promises, read from the code itself."""
+"""The structure of the package: which part may import which, read from the code."""
 
 import ast
 import subprocess
@@ -40,6 +40,69 @@ def test_tensorflow_is_imported_at_the_edges_only():
         "models/fused_batch_norm.py",
         "training/device.py",
     }
+
+
+#: Parts of the package from the ground up; a part imports its own level and those below it.
+LEVELS = (
+    {"errors", "files", "images", "kinds", "labels"},
+    {"progress", "tf_logging"},
+    {"config", "synthetic"},
+    {"face"},
+    {"data", "losses", "models", "runtime"},
+    {"evaluation"},
+    {"training"},
+    {"cross_validation"},
+    {"export"},
+    {"experiments"},
+    {"cli"},
+)
+
+
+def part(module: str) -> str:
+    """The part of the package that a module named ``keras_mer.part...`` belongs to."""
+    return [*module.split("."), ""][1]
+
+
+def test_every_part_has_a_level():
+    parts = {p.stem for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert parts - {"__init__"} == set().union(*LEVELS)
+
+
+@pytest.mark.parametrize("path", files(""), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own == "__init__":
+        return
+    level = next(i for i, parts in enumerate(LEVELS) if own in parts)
+    below = set().union(*LEVELS[: level + 1])
+    found = {part(name) for name in imports(path) if name.startswith("keras_mer.")}
+    assert found <= below | {"__version__"}, f"{path} imports {found - below}"
+
+
+def test_no_two_files_import_each_other():
+    def module(path):
+        return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+
+    modules = {module(path) for path in files("")}
+    found = {}
+    for path in files(""):
+        # only what is imported when the file is loaded: an import inside a function cannot cycle
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {
+            f"{node.module}.{alias.name}"
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and node.module
+            for alias in node.names
+        }
+        found[module(path)] = {
+            target
+            for name in names
+            for target in (name, name.rpartition(".")[0])
+            if target in modules
+        }
+    for one, targets in found.items():
+        for other in targets:
+            assert one == other or one not in found[other], f"{one} and {other}"
 
 
 @pytest.mark.parametrize("folder", ["runtime", "face"])
