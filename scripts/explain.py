@@ -1,4 +1,4 @@
-"""Show where a model looks: Grad-CAM over photographs, or the mean map of each expression."""
+"""Grad-CAM heat maps of photographs, or mean heat maps of each class of a run."""
 
 import argparse
 from pathlib import Path
@@ -12,39 +12,46 @@ from keras_mer.training import run_folder
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Warm places speak for the class. A map shows what the model used, not that it is "
-        "right. Example: scripts/explain.py photo.jpg --model saved_models/fer2013-cnn",
+        epilog="Warm colors mark evidence for the class. A map shows what the model used, not "
+        "whether it is right. Example: scripts/explain.py photo.jpg --model "
+        "saved_models/fer2013-cnn",
     )
-    parser.add_argument("images", nargs="*", help="photographs, or folders that are searched")
+    parser.add_argument("images", nargs="*", help="photographs, or folders of photographs")
     parser.add_argument(
         "--model",
         type=Path,
         default=Path("saved_models/fer2013-cnn"),
         help="folder of an exported model (default: %(default)s)",
     )
-    parser.add_argument("--no-detect", action="store_true", help="each image already is one face")
-    parser.add_argument("--class", dest="wanted", help="class to explain (default: the predicted)")
-    parser.add_argument("--run", type=Path, help="a run instead of photographs: mean maps by class")
+    parser.add_argument("--no-detect", action="store_true", help="each image is a face crop")
+    parser.add_argument(
+        "--class", dest="wanted", help="class to explain (default: the predicted class)"
+    )
+    parser.add_argument(
+        "--run", type=Path, help="run folder, instead of photographs: mean maps by class"
+    )
     parser.add_argument(
         "--split", default="validation", choices=["train", "validation", "test"],
-        help="of the run (default: validation)",
+        help="split of the run (default: validation)",
     )  # fmt: skip
-    parser.add_argument("--count", type=int, default=100, help="faces a class, with --run")
-    parser.add_argument("--layer", help="feature map to look at (default: the last of 5x5 or more)")
+    parser.add_argument("--count", type=int, default=100, help="samples per class, with --run")
     parser.add_argument(
-        "--pooled", action="store_true", help="gradients averaged over the map: plain Grad-CAM"
+        "--layer", help="layer of the feature map (default: the last of 5x5 or more)"
+    )
+    parser.add_argument(
+        "--pooled", action="store_true", help="average gradients over the map (original Grad-CAM)"
     )
     parser.add_argument(
         "--out", type=Path, help="folder to write (default: RUN/explain-SPLIT, or explained)"
     )
     args = parser.parse_args()
     if bool(args.run) == bool(args.images):
-        raise UserError("name photographs, or a run with --run; one of the two")
+        raise UserError("expected either photographs or a run (--run RUN)")
     of_run(args) if args.run else of_photographs(args)
 
 
 def of_run(args: argparse.Namespace) -> None:
-    """A grid of faces by class, and one of the classes' mean maps."""
+    """Write a grid of samples by class and a grid of the classes' mean maps."""
     import numpy as np
 
     from keras_mer.cross_validation import runner
@@ -77,31 +84,31 @@ def of_run(args: argparse.Namespace) -> None:
     singles, averages = [], []
     for c, name in enumerate(manifest.classes):
         rows = np.flatnonzero(labels == c)
-        said = [(int(probabilities[i].argmax()), probabilities[i].max()) for i in rows]
-        words = [f"{manifest.classes[k]} {p:.0%}" for k, p in said]
+        top = [(int(probabilities[i].argmax()), probabilities[i].max()) for i in rows]
+        captions = [f"{manifest.classes[k]} {p:.0%}" for k, p in top]
         if images.ndim == 4:
-            singles.append((name, list(zip(images[rows], maps[rows], words, strict=True))[:6]))
+            singles.append((name, list(zip(images[rows], maps[rows], captions, strict=True))[:6]))
             cells = [(faces[c], lead[c], f"{len(rows)} faces")]
-            averages.append((name, [*cells, (faces[c], against[c], "against the other classes")]))
+            averages.append(
+                (name, [*cells, (faces[c], against[c], "difference from the other classes")])
+            )
             continue
         frames = np.unique(np.linspace(0, images.shape[1] - 1, 6).round().astype(int))
         numbers = [f"frame {frame + 1}" for frame in frames]
         averages.append((name, list(zip(faces[c][frames], lead[c][frames], numbers, strict=True))))
-        if len(rows):  # one clip, from its onset to its end
-            numbers[0] = words[0]
+        if len(rows):  # one clip of the class
+            numbers[0] = captions[0]
             clip = images[rows[0]][frames], maps[rows[0]][frames]
             singles.append((name, list(zip(*clip, numbers, strict=True))))
     kind = "frames" if images.ndim == 5 else "faces"
-    gradcam.draw_grid(
-        singles, out / f"{kind}.png", f"{recipe.name}: what speaks for the true class"
-    )
+    gradcam.draw_grid(singles, out / f"{kind}.png", f"{recipe.name}: evidence for the true class")
     gradcam.draw_grid(averages, out / "means.png", f"{recipe.name}, {args.split}: mean maps")
     np.savez(out / "means.npz", maps=means, faces=faces, classes=np.array(manifest.classes))
     print(f"wrote {out}/{kind}.png, means.png and means.npz")
 
 
 def of_photographs(args: argparse.Namespace) -> None:
-    """Every face of every photograph with its map."""
+    """Write every face of every photograph with its heat map."""
     import numpy as np
 
     from keras_mer import images
@@ -114,13 +121,15 @@ def of_photographs(args: argparse.Namespace) -> None:
 
     card = cards.read(args.model)
     if card.task != "image":
-        raise UserError(f"{args.model} reads no photographs ({card.task}); name its run: --run RUN")
+        raise UserError(
+            f"{args.model} takes {card.task} input, not photographs; explain its run: --run RUN"
+        )
     model = saving.load_model(args.model, card.classes)
     wanted = None
     if args.wanted:
         if canonical(args.wanted) not in card.classes:
             raise UserError(
-                f"--class {args.wanted}{nearest(args.wanted, card.classes)}: the model knows "
+                f"--class {args.wanted}: unknown class{nearest(args.wanted, card.classes)}; known: "
                 f"{', '.join(card.classes)}"
             )
         wanted = card.classes.index(canonical(args.wanted))
@@ -136,7 +145,7 @@ def of_photographs(args: argparse.Namespace) -> None:
         crops += found
         names += [f"{file.stem}-{i}" if len(found) > 1 else file.stem for i in range(len(found))]
     if not crops:
-        raise UserError("no face found; --no-detect takes each image as one face")
+        raise UserError("no face found; with --no-detect each image is taken as a face crop")
     x = np.stack([images.prepare(c, card.height, card.width, card.channels) for c in crops])
     classes = None if wanted is None else [wanted] * len(x)
     maps, probabilities = gradcam.grad_cam(model, x, classes, layer=args.layer, pooled=args.pooled)
@@ -153,7 +162,7 @@ def of_photographs(args: argparse.Namespace) -> None:
                                            images.resize(heat[..., None], 192, 192)[..., 0],
                                            caption))  # fmt: skip
     rows = [(name, grid[name][:8]) for name in card.classes if name in grid]
-    gradcam.draw_grid(rows, out / "grid.png", f"{card.name}: what speaks for each class")
+    gradcam.draw_grid(rows, out / "grid.png", f"{card.name}: evidence for each class")
     print(f"wrote {len(crops)} faces and grid.png to {out}/")
 
 

@@ -90,7 +90,7 @@ def run(
         for number, fold in enumerate(folds.outer(manifest, recipe.protocol))
         for seed in recipe.protocol.seeds
     }
-    run_folder.claim(folder, recipe)
+    run_folder.check_run_config(folder, recipe)
     _claim_manifest(folder, manifest)
     files = {key: folder / "folds" / f"{key[0]:03d}-seed{key[1]}.json" for key in todo}
     missing = [key for key in todo if not files[key].is_file()]
@@ -188,7 +188,7 @@ def final(recipe: Recipe, manifest: Manifest, folder: str | os.PathLike, *, cach
         fold = Fold("everybody", everybody, everybody[:0])
         recipe, *_ = _choose(Job(recipe, manifest, inputs, fold, seed), labels, classes)
         recipe = recipe.changed({"protocol.choose": {}})
-    run_folder.claim(folder, recipe)
+    run_folder.check_run_config(folder, recipe)
     model = fitting.learner(recipe, inputs, labels, classes, seed).committee(everybody)
     with replacing(folder / "model.keras") as temporary:
         model.save(temporary)

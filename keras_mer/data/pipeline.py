@@ -1,4 +1,4 @@
-"""Arrays -> tf.data batches; the only data file that imports TensorFlow."""
+"""tf.data pipelines of image batches for training and prediction."""
 
 import numpy as np
 import tensorflow as tf
@@ -14,16 +14,16 @@ def batches(
     *,
     class_weights: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """Batches in order, for validation and prediction.
+    """Batches in the order of the samples, for validation and prediction.
 
     Args:
-        images: uint8 (samples, height, width, channels); a memory map will do.
+        images: uint8 (samples, height, width, channels), may be a memory map.
         targets: float32 (samples, classes).
-        batch: samples a batch; the last one may be smaller.
+        batch: samples per batch; the last batch may be smaller.
         class_weights: float32 (classes,), or None.
 
     Returns:
-        A dataset of (float32 images 0..255, targets), and sample weights where there are weights.
+        A dataset of (float32 images 0..255, targets), with sample weights if `class_weights`.
     """
     data = _gather(tf.data.Dataset.range(len(images)).batch(batch), images, targets)
     return _weigh(data, class_weights).prefetch(2)
@@ -37,17 +37,22 @@ def training_batches(
     augment: Augment,
     class_weights: np.ndarray | None = None,
     balanced: bool = False,
-    beside: np.ndarray | None = None,
+    teacher_logits: np.ndarray | None = None,
     seed: int = 0,
     deterministic: bool = False,
 ) -> tf.data.Dataset:
-    """Endless batches, shuffled anew every epoch and augmented; arguments as for `batches`.
+    """Endless shuffled batches with augmentation.
 
-    Every batch is full: an epoch's last, incomplete one is left out, other samples each time.
-    `balanced` draws every class as often, each in an order of its own: rare ones come back sooner.
-    With `beside`, an array with a row a sample, the images become {"pixels": images, "teachers":
-    its rows}; what was computed of the images as they are does not go with changed ones.
-    With `deterministic`, batches are made one after the other, so that a seed repeats exactly.
+    Every batch is full; the incomplete batch at the end of an epoch is left out.
+
+    Args:
+        images, targets, batch, class_weights: as for `batches`.
+        augment: the recipe's section.
+        balanced: draw all classes equally often; each class is shuffled by itself.
+        teacher_logits: float32 (samples, teachers, classes); the images then become {"pixels":
+            images, "teachers": their logits}. Not possible with augmentation.
+        seed: of the order and the augmentation.
+        deterministic: make batches sequentially, so that a seed gives the same batches again.
     """
     batch = min(batch, len(images))
     if balanced:
@@ -57,10 +62,10 @@ def training_batches(
     index = order.batch(batch, drop_remainder=True)
     image_layers = augmentation.image_layers(augment, seed)
     mixing_layers = augmentation.mixing_layers(augment, seed)
-    if beside is not None:
+    if teacher_logits is not None:
         if image_layers or mixing_layers:
-            raise ValueError("beside: augmented images differ from those it was computed of")
-        return _weigh(_gather(index, images, targets, beside), class_weights).prefetch(4)
+            raise ValueError("teacher_logits were computed without augmentation; disable it")
+        return _weigh(_gather(index, images, targets, teacher_logits), class_weights).prefetch(4)
     data = _gather(index, images, targets)
 
     def change(x, y):
@@ -92,19 +97,19 @@ def _gather(
     indices: tf.data.Dataset,
     images: np.ndarray,
     targets: np.ndarray,
-    beside: np.ndarray | None = None,
+    teacher_logits: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     shape, targets = images.shape[1:], tf.constant(targets, tf.float32)
-    if beside is not None:
-        beside = tf.constant(beside, tf.float32)
+    if teacher_logits is not None:
+        teacher_logits = tf.constant(teacher_logits, tf.float32)
 
     def read(index):
-        # Through numpy, so that a memory map larger than the memory stays on the disk.
+        # Indexed with numpy, so that a memory map is not loaded into memory.
         x = tf.numpy_function(lambda i: images[i], [index], tf.uint8)
         x.set_shape([None, *shape])
         x = tf.cast(x, tf.float32)
-        if beside is not None:
-            x = {"pixels": x, "teachers": tf.gather(beside, index)}
+        if teacher_logits is not None:
+            x = {"pixels": x, "teachers": tf.gather(teacher_logits, index)}
         return x, tf.gather(targets, index)
 
     return indices.map(read)
@@ -118,7 +123,7 @@ def _weigh(data: tf.data.Dataset, class_weights: np.ndarray | None) -> tf.data.D
 
 
 def balanced_class_weights(targets: np.ndarray) -> np.ndarray:
-    """Weights that give every class the same total: samples / (classes x samples of the class).
+    """Class weights inversely proportional to frequency: samples / (classes x class samples).
 
     Args:
         targets: float32 (samples, classes).

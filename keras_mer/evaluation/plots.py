@@ -16,7 +16,7 @@ def draw_history(history: list[dict], path: str | os.PathLike) -> None:
         axes,
         (
             ("Loss", "loss"),
-            ("Entropy: of an answer, of the mean answer", "entropy", "spread"),
+            ("Entropy: of an answer, of the mean answer", "entropy", "mean_output_entropy"),
             ("Directions that the features use", "rank"),
             ("Validation accuracy of nearest neighbours", "nearest"),
             ("Learning rate", "rate"),

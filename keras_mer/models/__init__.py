@@ -1,7 +1,7 @@
-"""Keras models by name: each a function of its configuration that returns a functional model.
+"""Registry of Keras models: each entry is a function that builds a functional model.
 
-Every model takes raw pixels, 0 to 255, and returns logits in float32; `with_probabilities` adds
-the softmax that saved and exported files carry.
+Every model takes raw pixels, 0 to 255, and returns float32 logits; `with_probabilities` adds the
+softmax that saved and exported models end with.
 """
 
 import inspect
@@ -26,22 +26,22 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "ststnet": ststnet,
     "transfer": transfer,
 }
-#: What a model looks at, where it is not a photograph.
+#: The kind of input of every model that does not take photographs.
 _KINDS = {"cnn_bilstm": "clip", "flow": "flow", "flow_kernel": "flow", "ststnet": "flow"}
 
 
 def names() -> list[str]:
-    """The registered models."""
+    """The names of the registered models, sorted."""
     return sorted(MODELS)
 
 
 def kind(name: str) -> str:
-    """What a registered model looks at: "image", "flow" (u, v, strain) or "clip"."""
+    """The kind of input of a registered model: "image", "flow" (u, v, strain) or "clip"."""
     return _KINDS.get(name, "image")
 
 
 def defaults(name: str) -> dict:
-    """A registered model's arguments and what they are when nothing is said.
+    """The arguments of a registered model with their default values.
 
     Raises:
         UserError: for an unknown model.
@@ -60,7 +60,7 @@ def build(name: str, *, classes: int, **config) -> keras.Model:
 
     Returns:
         A functional model: (batch, size, size, channels), 0 to 255 -> (batch, classes) logits;
-        one of kind "clip" takes (batch, frames, size, size, channels).
+        a model of kind "clip" takes (batch, frames, size, size, channels).
 
     Raises:
         UserError: for an unknown model or argument.
@@ -84,17 +84,22 @@ def _function(name: str) -> Callable[..., keras.Model]:
 
 
 def with_probabilities(model: keras.Model) -> keras.Model:
-    """The same model, weights shared, with a float32 softmax behind its logits."""
+    """The same model with a float32 softmax after its logits; weights are shared."""
     outputs = keras.layers.Softmax(dtype="float32", name="probabilities")(model.output)
     return keras.Model(model.input, outputs, name=model.name)
 
 
-def committee(members: list[keras.Model]) -> keras.Model:
-    """One model whose probabilities are the mean of its members': same input, same classes."""
+def ensemble(members: list[keras.Model]) -> keras.Model:
+    """One model whose probabilities are the mean of the probabilities of `members`.
+
+    Args:
+        members: models with probabilities, of the same input shape and the same classes; a single
+            one is returned as it is.
+    """
     if len(members) == 1:
         return members[0]
     for i, member in enumerate(members):
         member.name = f"member{i + 1}"
     inputs = keras.Input(members[0].input_shape[1:], name="pixels")
     mean = keras.layers.Average(dtype="float32", name="mean")([m(inputs) for m in members])
-    return keras.Model(inputs, mean, name="committee")
+    return keras.Model(inputs, mean, name="ensemble")

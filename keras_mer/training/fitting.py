@@ -6,7 +6,7 @@ from keras_mer import losses
 from keras_mer.config.recipe import Recipe, Training
 from keras_mer.errors import UserError
 from keras_mer.models import fused_batch_norm
-from keras_mer.training import optimizers
+from keras_mer.training import optimizers, schedules
 from keras_mer.training.estimators import (
     KERNEL,
     SVM,
@@ -59,7 +59,7 @@ class Learner:
         kind = models.kind(recipe.model.get("name", "cnn"))
         for layer in clip.clip_layers(recipe.augment, kind, seed):
             x = layer(x)
-        self.model = fused_batch_norm.fused(self.model)
+        self.model = fused_batch_norm.with_fused_batch_norm(self.model)
         self._trainee = keras.Model(row, self.model(x))
         # An epoch is as many steps for every fold, so that they share one compiled step: as many
         # as batches of at most the recipe's size take, and all batches alike.
@@ -86,8 +86,14 @@ class Learner:
         while settings.epochs % every:
             every -= 1
         self._trainee.compile(
-            optimizers.optimizer(settings, self.epoch),
-            losses.loss(settings),
+            optimizers.make_optimizer(
+                settings.optimizer,
+                schedules.learning_rate(settings, self.epoch),
+                weight_decay=settings.weight_decay,
+                momentum=settings.momentum,
+                nesterov=True,
+            ),
+            losses.supervised_loss(settings),
             jit_compile=False,  # on a CPU, XLA makes these networks several times slower
             steps_per_execution=every * self.epoch,
         )
@@ -133,7 +139,7 @@ class Learner:
             twin = self._build()
             twin.set_weights(self.model.get_weights())
             made.append(models.with_probabilities(twin))
-        return models.committee(made)
+        return models.ensemble(made)
 
     def _learn(self, member: int, train: np.ndarray, key: list[int], callbacks: list) -> None:
         settings = self.recipe.training

@@ -14,27 +14,27 @@ from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
 from keras_mer.evaluation import report
 from keras_mer.progress import console, track
-from keras_mer.training import device, optimizers, pretrained, run_folder
-from keras_mer.training.callbacks import Epochs, counting_callbacks
+from keras_mer.training import device, optimizers, pretrained, run_folder, schedules
+from keras_mer.training.callbacks import EpochLog, monitor_callbacks
 from keras_mer.training.checkpoint import Checkpoint
 from keras_mer.training.keras_metrics import UnweightedRecall
 from keras_mer.training.phases import Phase, phases
 
 
 @dataclass(frozen=True, eq=False)
-class Teaching:
-    """What stands around a model while it learns.
+class TrainingSetup:
+    """Optional wrapper model and precomputed teacher logits.
 
     Attributes:
-        around: the model with logits -> the one that is fitted, which trains it; itself by default.
-        shape: of the images that one takes, where it is not the model's own input.
-        beside: an array with a row a training sample, which goes with its image; see
+        wrap_model: returns the model to fit, which trains the given model with logits.
+        shape: (height, width, channels) of the images, if not the model's own input shape.
+        teacher_logits: float32 (training samples, teachers, classes), or None; see
             `pipeline.training_batches`.
     """
 
-    around: Callable[[keras.Model], keras.Model] = lambda model: model
+    wrap_model: Callable[[keras.Model], keras.Model] = lambda model: model
     shape: tuple[int, int, int] | None = None
-    beside: np.ndarray | None = None
+    teacher_logits: np.ndarray | None = None
 
 
 def train(
@@ -43,7 +43,7 @@ def train(
     folder: str | Path,
     *,
     cache=None,
-    teaching: Teaching | None = None,
+    setup: TrainingSetup | None = None,
 ) -> Path:
     """Train `recipe` on a split manifest's train part, selecting on its validation part.
 
@@ -55,7 +55,7 @@ def train(
         manifest: with rows in the splits train and validation.
         folder: of the run; one that holds a checkpoint of the same recipe is taken up from there.
         cache: folder for decoded images (see `loading.load_images`).
-        teaching: what stands around the model while it learns, e.g. its teachers.
+        setup: wrapper model and precomputed teacher logits, for distillation.
 
     Returns:
         The path of `model.keras`.
@@ -63,14 +63,14 @@ def train(
     Raises:
         UserError: when the folder belongs to another recipe.
     """
-    teaching = teaching or Teaching()
+    setup = setup or TrainingSetup()
     folder = Path(folder)
-    run_folder.claim(folder, recipe)
+    run_folder.check_run_config(folder, recipe)
     manifest.write(folder / "manifest.csv")
     settings = recipe.training
     device.set_up(settings.precision, settings.seed, settings.deterministic)
     model = build_model(recipe, manifest.classes)
-    height, width, channels = teaching.shape or model.input_shape[1:]
+    height, width, channels = setup.shape or model.input_shape[1:]
     parts = {name: manifest.part(name) for name in ("train", "validation")}
     arrays = {
         name: loading.load_images(part, height, width, channels, cache=cache, progress=track)
@@ -97,7 +97,7 @@ def train(
     if settings.imbalance == "class_weights":
         weights = pipeline.balanced_class_weights(targets["train"])
     steps = max(1, len(arrays["train"]) // settings.batch)
-    learner = teaching.around(model)
+    learner = setup.wrap_model(model)
     restored = not done
     for number, phase in enumerate(order, 1):
         if done >= phase.end and phase is not order[-1]:
@@ -108,19 +108,25 @@ def train(
             checkpoint.restore(learner)
             restored = True
         learner.compile(
-            optimizers.optimizer(phase.settings, steps),
-            losses.loss(phase.settings),
+            optimizers.make_optimizer(
+                phase.settings.optimizer,
+                schedules.learning_rate(phase.settings, steps),
+                weight_decay=phase.settings.weight_decay,
+                momentum=phase.settings.momentum,
+                nesterov=True,
+            ),
+            losses.supervised_loss(phase.settings),
             metrics=["accuracy", UnweightedRecall(len(manifest.classes))],
             jit_compile=False,  # on a CPU, XLA makes these networks several times slower
         )
-        checkpoint.others = counting_callbacks(phase.settings, monitor, mode)
+        checkpoint.others = monitor_callbacks(phase.settings, monitor, mode)
         if not restored:
             checkpoint.restore(learner)
             restored = True
-        waited = phase.waited(checkpoint.history, monitor, checkpoint.sign)
+        waited = phase.epochs_since_best(checkpoint.history, monitor, checkpoint.sign)
         if done >= phase.end or 0 < phase.settings.patience <= waited:
             continue
-        watch = Epochs(total, steps, number if len(order) > 1 else None)
+        watch = EpochLog(total, steps, number if len(order) > 1 else None)
         callbacks = [*checkpoint.others, watch, checkpoint]
         if settings.tensorboard:
             callbacks.insert(0, keras.callbacks.TensorBoard(folder / "tensorboard"))
@@ -132,7 +138,7 @@ def train(
                 augment=recipe.augment,
                 class_weights=weights,
                 balanced=balanced,
-                beside=teaching.beside,
+                teacher_logits=setup.teacher_logits,
                 # A restart draws other numbers than the epochs already done.
                 seed=settings.seed + 1000 * done,
                 deterministic=settings.deterministic,
@@ -157,7 +163,7 @@ def _finish(folder: Path, checkpoint: Checkpoint, recipe: Recipe, order: list[Ph
     file = checkpoint.publish()
     report.draw_curves(checkpoint.history, folder / "curves.png", best=checkpoint.best["epoch"])
     more = {"phases": _best_of(order, checkpoint)} if len(order) > 1 else {}
-    checkpoint.summarise(recipe.name, **more)
+    checkpoint.write_summary(recipe.name, **more)
     return file
 
 

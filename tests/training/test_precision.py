@@ -15,7 +15,7 @@ from keras_mer.evaluation import evaluate
 from keras_mer.experiments import ssl_distillation
 from keras_mer.models import layer_freezing, saving
 from keras_mer.training import fitting
-from tests.experiments.test_ssl_distillation import history, tiny_chain
+from tests.experiments.test_ssl_distillation import history, tiny_experiment
 from tests.people import TINY, people, recipe
 
 
@@ -42,8 +42,8 @@ def test_a_fold_learns_and_the_final_model_is_float32(precision, float32_policy)
     assert (p.argmax(1) == labels).mean() > 0.8
 
 
-def test_the_chain_without_labels_leaves_float32_models(tiny_dataset, tmp_path, float32_policy):
-    settings = tiny_chain(tiny_dataset, "training.precision=mixed_float16")
+def test_self_supervised_distillation_leaves_float32_models(tiny_dataset, tmp_path, float32_policy):
+    settings = tiny_experiment(tiny_dataset, "training.precision=mixed_float16")
     how = dataclasses.asdict(settings.data)
     manifest = build.build(how.pop("sources"), **how)[0]
     ssl_distillation.run(settings, manifest, tmp_path / "run", out=tmp_path / "model")
