@@ -1,18 +1,18 @@
-# Every target sets up what it needs: `make demo` works on a fresh machine with Python 3.11.
+# Every target installs what it needs: `make demo` works after a clone, with Python 3.11.
 PYTHON ?= python3
 RECIPE ?= demo
 RUN    ?= runs/$(notdir $(basename $(RECIPE)))
 MODEL  ?= saved_models/fer2013-cnn
-IMAGES ?= $(error IMAGES is missing: name photographs or folders, e.g. IMAGES=photo.jpg)
-VIDEO  ?= $(error VIDEO is missing: name a file, e.g. VIDEO=talk.mp4)
+IMAGES ?= $(error IMAGES is missing: set photographs or folders, e.g. IMAGES=photo.jpg)
+VIDEO  ?= $(error VIDEO is missing: set a file, e.g. VIDEO=talk.mp4)
 SOURCE ?= 0
-RUNS   ?= $(error RUNS is missing: name run folders, e.g. RUNS="runs/a runs/b")
+RUNS   ?= $(error RUNS is missing: set run folders, e.g. RUNS="runs/a runs/b")
 OUT    ?=
 DATA   ?=
 SET    ?=
 SPLIT  ?=
 ARGS   ?=
-# Processes of `make test`: a test file stays in one, since its tests share what was trained.
+# Processes of `make test`; the tests of a file run in one process because they share fixtures.
 JOBS   ?= 2
 
 VENV := .venv
@@ -32,52 +32,52 @@ help:  ## list the targets
 
 $(READY): requirements.txt pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV), a minute or two ..."
+	@echo "installing into $(VENV), takes one to two minutes ..."
 	$(PY) -m pip install -q --disable-pip-version-check -r requirements.txt -e '.[dev]'
 	@touch $@
 
 .PHONY: install
-install: $(READY)  ## set up .venv (every other target does it by itself)
+install: $(READY)  ## create .venv (every other target does so itself)
 
 .PHONY: demo
-demo: $(READY)  ## the whole road on synthetic faces, from drawing them to a TFLite file
+demo: $(READY)  ## run the whole pipeline on synthetic faces, from drawing to TFLite
 	$(PY) scripts/demo.py $(ARGS)
 
 .PHONY: split
-split: $(READY)  ## turn a recipe's datasets into a leak-free manifest (RECIPE, DATA)
+split: $(READY)  ## make a recipe's manifest: splits without duplicates across them (RECIPE, DATA)
 	$(PY) scripts/split.py $(RECIPE_OPTIONS) $(ARGS)
 
 .PHONY: audit
-audit: $(READY)  ## list what leaks between the splits and what is broken (RECIPE, DATA)
+audit: $(READY)  ## list leaks between splits and unusable samples (RECIPE, DATA)
 	$(PY) scripts/audit.py $(RECIPE_OPTIONS) $(ARGS)
 
 .PHONY: train
-train: $(READY)  ## train a recipe; the same command resumes (RECIPE, DATA, SET, RUN)
+train: $(READY)  ## train a recipe, or resume it (RECIPE, DATA, SET, RUN)
 	$(PY) scripts/train.py $(RECIPE_OPTIONS) --run $(RUN) $(ARGS)
 
 .PHONY: evaluate
-evaluate: $(READY)  ## score a run with intervals, confusion matrix, mistakes (RUN, SPLIT)
+evaluate: $(READY)  ## evaluate a run: scores with intervals, confusion matrix, errors (RUN, SPLIT)
 	$(PY) scripts/evaluate.py --run $(RUN) $(call option,--split,$(SPLIT)) $(ARGS)
 
 .PHONY: export
-export: $(READY)  ## export a run to TFLite, measured against Keras (RUN, OUT)
+export: $(READY)  ## export a run to TFLite and verify parity with Keras (RUN, OUT)
 	$(PY) scripts/export.py --run $(RUN) $(call option,--out,$(OUT)) $(ARGS)
 
 .PHONY: loso
-loso: $(READY)  ## score clips by leaving one subject out at a time; resumes (RECIPE, DATA, SET)
+loso: $(READY)  ## leave-one-subject-out cross-validation of clips; resumable (RECIPE, DATA, SET)
 	$(PY) scripts/loso.py $(RECIPE_OPTIONS) $(ARGS)
 
 .PHONY: ssl-kd
 ssl-kd: RECIPE := $(if $(filter file,$(origin RECIPE)),ssl-kd-demo,$(RECIPE))
-ssl-kd: $(READY)  ## learn without labels, fine-tune, distil, export; resumes (RECIPE, DATA, SET)
+ssl-kd: $(READY)  ## DINO, fine-tuning, distillation, export; resumable (RECIPE, DATA, SET)
 	$(PY) scripts/ssl_kd.py $(RECIPE_OPTIONS) --run $(RUN) $(ARGS)
 
 .PHONY: probe
-probe: $(READY)  ## what pretraining is worth with 1, 10 and 100 % of the labels (RUN)
+probe: $(READY)  ## label efficiency of a DINO run with 1, 10 and 100 % of the labels (RUN)
 	$(PY) scripts/probe.py --run $(RUN) $(ARGS)
 
 .PHONY: predict
-predict: $(READY)  ## name the expressions in photographs, or with a clip model in videos (IMAGES, MODEL)
+predict: $(READY)  ## recognize expressions in photographs, or in videos with a clip model (IMAGES, MODEL)
 	$(PY) scripts/predict.py $(IMAGES) --model $(MODEL) $(ARGS)
 
 .PHONY: webcam
@@ -85,31 +85,31 @@ webcam: $(READY)  ## live recognition: camera, video, folder or stream (SOURCE, 
 	$(PY) scripts/webcam.py --source $(SOURCE) --model $(MODEL) $(ARGS)
 
 .PHONY: timeline
-timeline: $(READY)  ## draw a whole video's expressions over time (VIDEO, MODEL)
+timeline: $(READY)  ## plot the expressions in a video over time (VIDEO, MODEL)
 	$(PY) scripts/timeline.py $(VIDEO) --model $(MODEL) $(ARGS)
 
 .PHONY: capture
-capture: $(READY)  ## collect faces into a gallery of class folders, in a window (SOURCE, MODEL)
+capture: $(READY)  ## collect labeled faces from a camera or video in class folders (SOURCE, MODEL)
 	$(PY) scripts/capture.py --source $(SOURCE) --model $(MODEL) $(ARGS)
 
 .PHONY: detector
-detector: $(READY)  ## fetch the YuNet face detector from OpenCV's model zoo (uses the network)
+detector: $(READY)  ## download the YuNet face detector from OpenCV's model zoo
 	$(PY) scripts/fetch_detector.py $(ARGS)
 
 .PHONY: edge-test
-edge-test: $(READY)  ## test the runtime in environments without TensorFlow, one an interpreter
+edge-test: $(READY)  ## test the runtime without TensorFlow, with each TFLite interpreter
 	$(PY) scripts/edge_test.py $(ARGS)
 
 .PHONY: explain
-explain: $(READY)  ## draw where a model looks, in photographs or of a run (IMAGES and MODEL, or RUN)
+explain: $(READY)  ## Grad-CAM heat maps, over faces or of a run (IMAGES and MODEL, or RUN)
 	$(PY) scripts/explain.py $(if $(filter file,$(origin RUN)),$(IMAGES) --model $(MODEL),--run $(RUN)) $(ARGS)
 
 .PHONY: compare
-compare: $(READY)  ## hold evaluated runs against each other (RUNS="runs/a runs/b", SPLIT)
+compare: $(READY)  ## compare evaluated runs, with paired differences (RUNS="runs/a runs/b", SPLIT)
 	$(PY) scripts/compare.py $(RUNS) $(call option,--split,$(SPLIT)) $(ARGS)
 
 .PHONY: benchmark
-benchmark: $(READY)  ## latency, training speed, photographs, clips and learning a second, memory (MODEL)
+benchmark: $(READY)  ## measure latency, throughput of training and prediction, memory (MODEL)
 	$(PY) scripts/benchmark.py --model $(MODEL) $(ARGS)
 	$(PY) scripts/benchmark_runtime.py --model $(MODEL)
 	$(PY) scripts/benchmark_learning.py
@@ -120,10 +120,10 @@ test: $(READY)  ## run the tests (ARGS)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: lint
-lint: $(READY)  ## check style and format
+lint: $(READY)  ## check code style and format
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
 .PHONY: clean
-clean:  ## remove .venv and caches; data, runs and models stay
+clean:  ## remove .venv and caches; keep data, runs and models
 	rm -rf $(VENV) data/cache .pytest_cache .ruff_cache *.egg-info

@@ -1,7 +1,7 @@
-"""Losses that compare two networks: self-distillation without labels, and distillation.
+"""Losses: supervised, DINO, knowledge distillation.
 
-Pure functions of `keras.ops`, one value a sample, float32; reducing over the batch (weights,
-replicas) is left to `Mean`.
+The losses of DINO and distillation are pure functions of `keras.ops` that return one float32 value
+per sample; `Mean` reduces over the batch, with sample weights and replicas.
 """
 
 import keras
@@ -10,62 +10,62 @@ from keras import ops
 from keras_mer.config.recipe import Training
 
 
-def dino(student, wanted, temperature):
-    """Cross-entropy between what a teacher and a student make of different crops of one image.
+def dino(student, targets, temperature):
+    """Cross-entropy between teacher and student outputs for different crops of an image.
 
-    DINO (Caron et al. 2021, eq. 2 and 3): with ``P_s = softmax(g_s / tau_s)`` of all the student's
-    crops, the mean of ``-P_t . log P_s`` over all pairs of different crops.
+    DINO (Caron et al. 2021, eq. 2 and 3): the mean of ``-P_t . log P_s`` over all pairs of
+    different crops, with ``P_s = softmax(g_s / tau_s)``.
 
-    The pairs are not looped over: summing over them is bilinear, so the product of two sums less
-    the pairs of equal crops is the same number.
+    The sum over pairs is bilinear, so it is computed without a loop: the product of two sums minus
+    the pairs of equal crops.
 
     Args:
-        student: outputs g_s, (batch, crops, outputs), the global crops first.
-        wanted: the teacher's probabilities P_t, (batch, global crops, outputs), `centred` or
-            `sinkhorn`.
+        student: the student's outputs g_s, (batch, crops, outputs), global crops first.
+        targets: the teacher's probabilities P_t, (batch, global crops, outputs), from `centered`
+            or `sinkhorn`.
         temperature: tau_s, e.g. 0.1.
 
     Returns:
         (batch,), float32.
     """
-    student, wanted = ops.cast(student, "float32"), ops.cast(wanted, "float32")
-    seen = wanted.shape[1]
-    pairs = seen * (student.shape[1] - 1)
+    student, targets = ops.cast(student, "float32"), ops.cast(targets, "float32")
+    global_crops = targets.shape[1]
+    pairs = global_crops * (student.shape[1] - 1)
     log = ops.log_softmax(student / temperature, axis=-1)
-    every = ops.sum(ops.sum(wanted, axis=1) * ops.sum(log, axis=1), axis=-1)
-    same = ops.sum(wanted * log[:, :seen], axis=(1, 2))
+    every = ops.sum(ops.sum(targets, axis=1) * ops.sum(log, axis=1), axis=-1)
+    same = ops.sum(targets * log[:, :global_crops], axis=(1, 2))
     return (same - every) / pairs
 
 
-def centred(teacher, centre, temperature):
-    """A teacher's probabilities, ``softmax((g_t - centre) / tau_t)`` (Caron et al. 2021, eq. 1).
+def centered(teacher, center, temperature):
+    """Centered teacher probabilities, ``softmax((g_t - center) / tau_t)`` (DINO, eq. 1).
 
-    A low temperature sharpens, the centre keeps one output from winning always; each alone would
-    collapse.
+    A low temperature sharpens the distribution; the center prevents one output from dominating.
+    Either alone leads to collapse (Caron et al. 2021).
 
     Args:
-        teacher: outputs g_t, (batch, global crops, outputs).
-        centre: running mean of the teacher's outputs, (outputs,).
+        teacher: the teacher's outputs g_t, (batch, global crops, outputs).
+        center: moving average of the teacher's outputs, (outputs,).
         temperature: tau_t, e.g. 0.04.
 
     Returns:
         As `teacher`, float32, without gradient.
     """
     teacher = ops.cast(teacher, "float32")
-    return ops.stop_gradient(ops.softmax((teacher - centre) / temperature, axis=-1))
+    return ops.stop_gradient(ops.softmax((teacher - center) / temperature, axis=-1))
 
 
 def sinkhorn(teacher, temperature, rounds=3):
-    """A teacher's probabilities, every output wanted equally often (Sinkhorn and Knopp 1967).
+    """Teacher probabilities balanced by Sinkhorn-Knopp: every output has the same total.
 
-    In place of a centre (SwAV, Caron et al. 2020, section 3.1; DINOv2, Oquab et al. 2023): outputs
-    and crops in turn are scaled to equal shares of the batch, ending with crops. A centre lets few
-    outputs win most images; this cannot.
+    Replaces centering (SwAV, Caron et al. 2020, section 3.1; DINOv2, Oquab et al. 2023): the matrix
+    of crops and outputs is alternately normalized over both (Sinkhorn and Knopp 1967), over the
+    outputs of a crop last. With a center, few outputs can still take most images.
 
     Args:
-        teacher: outputs g_t, (batch, global crops, outputs).
+        teacher: the teacher's outputs g_t, (batch, global crops, outputs).
         temperature: tau_t, e.g. 0.04.
-        rounds: how often; 3 in both papers.
+        rounds: number of iterations; 3 in both papers.
 
     Returns:
         As `teacher`, float32, without gradient.
@@ -78,11 +78,11 @@ def sinkhorn(teacher, temperature, rounds=3):
 
 
 def soften(logits, temperature):
-    """The mean over an ensemble of softmax(logits / temperature).
+    """Soft targets of an ensemble: the mean of softmax(logits / temperature) over the teachers.
 
     Args:
-        logits: (batch, teachers, classes).
-        temperature: T; above 1 it shows how a teacher ranks the wrong classes.
+        logits: the teachers' logits, (batch, teachers, classes).
+        temperature: T; values above 1 give the wrong classes more weight.
 
     Returns:
         (batch, classes), float32.
@@ -92,14 +92,14 @@ def soften(logits, temperature):
 
 
 def distillation(targets, logits, temperature):
-    """``T^2 KL(targets || softmax(logits / T))`` (Hinton et al. 2015).
+    """The distillation loss ``T^2 KL(targets || softmax(logits / T))`` (Hinton et al. 2015).
 
-    T^2 keeps the gradient's size as T grows; a student that equals its teacher has 0.
+    The factor T^2 keeps the magnitude of the gradient independent of T.
 
     Args:
-        targets: a teacher's softened probabilities, (batch, classes); no gradient flows into them.
-        logits: the student's, (batch, classes).
-        temperature: T, the one that `soften` was given.
+        targets: soft targets, (batch, classes); no gradient flows into them.
+        logits: the student's logits, (batch, classes).
+        temperature: T, the same as for `soften`.
 
     Returns:
         (batch,), float32.
@@ -111,14 +111,14 @@ def distillation(targets, logits, temperature):
 
 
 def feature_matching(student, teacher):
-    """Squared distance of two feature vectors of length one: 0 to 4.
+    """Squared distance of L2-normalized feature vectors, 0 to 4.
 
-    FitNets' regression (Romero et al. 2015) on directions only, so that the scale of the teacher's
-    features, which differs from network to network, does not set the weight.
+    FitNets' regression (Romero et al. 2015) on normalized features, so that the loss does not
+    depend on the scale of the teacher's features.
 
     Args:
-        student: (batch, features), projected to the teacher's width.
-        teacher: (batch, features); no gradient flows into it.
+        student: the student's features, (batch, features), projected to the teacher's width.
+        teacher: the teacher's features, (batch, features); no gradient flows into them.
 
     Returns:
         (batch,), float32.
@@ -129,10 +129,9 @@ def feature_matching(student, teacher):
 
 
 class Mean(keras.losses.Loss):
-    """The mean over the batch of values that are already a loss: `mean(None, values, weights)`.
+    """Keras's reduction of per-sample loss values: `mean(None, values, sample_weights)`.
 
-    Keras's own reduction: sample weights count, and on several replicas each contributes its
-    share of the whole batch.
+    On several replicas each contributes its share of the global batch.
     """
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -142,10 +141,16 @@ class Mean(keras.losses.Loss):
         return y_pred
 
 
-def loss(settings: Training) -> keras.losses.Loss:
-    """Cross-entropy of logits, or the focal loss (Lin et al. 2017) where the recipe asks for it."""
+def supervised_loss(settings: Training) -> keras.losses.Loss:
+    """Cross-entropy of logits, or focal loss (Lin et al. 2017) for ``imbalance: focal``.
+
+    The focal loss down-weights samples that are already classified with high probability.
+
+    Args:
+        settings: `label_smoothing`, `imbalance` and `focal_gamma` are read.
+    """
     common = {"from_logits": True, "label_smoothing": settings.label_smoothing}
     if settings.imbalance == "focal":
-        # alpha 1: a smaller one would only be a lower learning rate.
+        # Alpha is 1: the same factor for all classes only scales the learning rate.
         return keras.losses.CategoricalFocalCrossentropy(1.0, settings.focal_gamma, **common)
     return keras.losses.CategoricalCrossentropy(**common)

@@ -1,4 +1,4 @@
-"""List what leaks between the splits of a dataset and what is broken in it, row by row."""
+"""Audit a dataset: leaks between its splits and unusable samples, row by row."""
 
 import argparse
 from pathlib import Path
@@ -10,16 +10,16 @@ from keras_mer.config import options
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="A recipe's data is audited as it is before split drops the leaks; a manifest as "
-        "it stands.",
+        epilog="With a recipe, the data is audited before split removes duplicates; with "
+        "--manifest, that manifest is audited.",
     )
     options.add_recipe_options(parser, example="split.method=stratified")
     parser.add_argument("--manifest", type=Path, help="audit this manifest instead of a recipe")
     parser.add_argument(
-        "--no-near", action="store_true", help="do not look for near-duplicates (all pairs)"
+        "--no-near", action="store_true", help="skip the search for near-duplicates (all pairs)"
     )
     parser.add_argument(
-        "--strict", action="store_true", help="end with status 1 if anything leaks between splits"
+        "--strict", action="store_true", help="exit with status 1 if there are leaks between splits"
     )
     parser.add_argument(
         "--out", type=Path, help="folder to write (default: data/audits/RECIPE-OR-MANIFEST)"

@@ -1,4 +1,4 @@
-"""Measure speed: a model's latency, training with and without its input pipeline, photographs."""
+"""Benchmark latency, training with and without the input pipeline, and photographs."""
 
 import argparse
 import json
@@ -17,7 +17,8 @@ BACKBONES = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog="Machines differ and are shared: trust the ratios."
+        description=__doc__,
+        epilog="Absolute times depend on the machine and its load; compare ratios.",
     )
     parser.add_argument(
         "--model",
@@ -27,17 +28,19 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=40, help="training steps of each measurement")
     parser.add_argument(
-        "--rounds", type=int, default=3, help="how often the two ways of training take turns"
+        "--rounds", type=int, default=3, help="repetitions of the alternating training measurements"
     )
     parser.add_argument(
         "--backbones",
         nargs="*",
         metavar="NAME",
-        help="instead: size and latency of the transfer model by backbone; without names, of those "
-        "the README speaks of",
+        help="measure size and latency of the transfer model with these backbones instead "
+        "(default: those in docs/transfer.md)",
     )
-    parser.add_argument("--resolution", type=int, default=96, help="of the backbones")
-    parser.add_argument("--out", type=Path, help="write the tables to this file, too")
+    parser.add_argument(
+        "--resolution", type=int, default=96, help="input side of the backbones, pixels"
+    )
+    parser.add_argument("--out", type=Path, help="also write the tables to this file")
     args = parser.parse_args()
     if args.backbones is not None:
         pages = [backbones(args.backbones or BACKBONES, args.resolution)]
@@ -58,7 +61,7 @@ def main() -> None:
 
 
 def latencies(folder: Path) -> str:
-    """One face at a time: Keras and each TFLite variant, one thread and two."""
+    """Latency of Keras and of each TFLite variant for one face, with one and two threads."""
     import numpy as np
 
     from keras_mer.evaluation import report
@@ -93,12 +96,12 @@ def latencies(folder: Path) -> str:
                 f"{keras_ms / times[0]:.1f}",
             ]
         )
-    header = ["one face", "size", "one thread", "two threads", "times as fast as Keras"]
+    header = ["one face", "size", "one thread", "two threads", "speedup over Keras"]
     return "## Latency (median)\n\n" + report.table(header, rows)
 
 
 def backbones(names: list[str], resolution: int) -> str:
-    """The transfer model with random weights: what it costs depends on its shape alone."""
+    """Size and latency of the transfer model by backbone, with random weights."""
     import tempfile
 
     import numpy as np
@@ -134,9 +137,9 @@ def backbones(names: list[str], resolution: int) -> str:
 
 
 def processor_ms(call, repeats: int = 50, warmup: int = 5) -> float:
-    """Median milliseconds that a call computes in this thread: on a quiet machine, its latency.
+    """Median processor time of a call in this thread, milliseconds.
 
-    Many networks take minutes to convert; whatever else runs meanwhile would be in a wall clock.
+    Unlike wall-clock time it is not affected by other processes.
     """
     import numpy as np
 
@@ -149,54 +152,47 @@ def processor_ms(call, repeats: int = 50, warmup: int = 5) -> float:
 
 
 def training(folder: Path, steps: int, rounds: int) -> str:
-    """Images a second of the model's own recipe, from memory and through the input pipeline."""
-    import keras
+    """Training throughput of the model's recipe, from memory and through the input pipeline."""
     import numpy as np
 
     from keras_mer.config import recipe as recipes
     from keras_mer.data import pipeline
     from keras_mer.data.inputs import Samples
     from keras_mer.evaluation import report
-    from keras_mer.training import optimizers, setup
+    from keras_mer.training import phases, setup
 
     card = json.loads((folder / "card.json").read_text())
     recipe, classes = recipes.parse(card["training"]["recipe"], str(folder)), card["classes"]
     model = setup.build_model(recipe, classes)
-    model.compile(
-        optimizers.optimizer(recipe.training, steps),
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
+    setup.compile_phase(model, phases.phases(recipe)[-1], steps)
     random = np.random.default_rng(0)
     batch = recipe.training.batch
     images = random.integers(0, 256, (batch * steps, *model.input_shape[1:]), np.uint8)
     labels = random.integers(0, len(classes), len(images))
     targets = np.eye(len(classes), dtype=np.float32)[labels]
     samples, rows = Samples(images, targets, labels, tuple(classes)), np.arange(len(images))
-    ways = {
-        "same batch again and again": pipeline.batches(samples, rows[:batch], batch)
-        .cache()
-        .repeat(),
+    variants = {
+        "one cached batch": pipeline.batches(samples, rows[:batch], batch).cache().repeat(),
         "input pipeline with augmentation": pipeline.training_batches(
             samples, rows, batch, kind="image", augment=recipe.augment
         ),
     }
-    speeds = {name: [] for name in ways}
+    speeds = {name: [] for name in variants}
     for turn in range(rounds + 1):
-        for name, data in ways.items():
+        for name, data in variants.items():
             start = time.perf_counter()
             model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
-            if turn:  # the first turn traces and warms up
+            if turn:  # the first round traces the function
                 speeds[name].append(batch * steps / (time.perf_counter() - start))
     best = {name: float(np.median(values)) for name, values in speeds.items()}
-    plain = best["same batch again and again"]
+    plain = best["one cached batch"]
     rows = [[name, f"{v:.0f}", f"{100 * (1 - v / plain):.1f} %"] for name, v in best.items()]
-    header = [f"training {model.name}, batch {batch}", "images a second", "cost"]
-    return f"## Training (median of {rounds} turns)\n\n" + report.table(header, rows)
+    header = [f"training {model.name}, batch {batch}", "images/s", "overhead"]
+    return f"## Training (median of {rounds} rounds)\n\n" + report.table(header, rows)
 
 
 def photographs(folder: Path) -> str:
-    """Detection, crop and recognition of drawn photographs of several sizes."""
+    """Detection, cropping and recognition in synthetic photographs of several sizes."""
     from keras_mer import synthetic
     from keras_mer.evaluation import report
     from keras_mer.export import tflite
@@ -209,7 +205,7 @@ def photographs(folder: Path) -> str:
         found = len(recogniser.predict(photo))
         ms = tflite.latency(lambda photo=photo: recogniser.predict(photo), repeats=10, warmup=2)
         rows.append([f"{width}x{height}", f"{found} of 3", f"{ms:.0f} ms", f"{1000 / ms:.1f}"])
-    header = ["photograph", "faces found", "median", "photographs a second"]
+    header = ["photograph", "faces found", "median", "photographs/s"]
     return "## Prediction, detection included\n\n" + report.table(header, rows)
 
 

@@ -1,4 +1,4 @@
-"""Measure DINO's and distillation's training steps beside plain ones of the same arithmetic."""
+"""Benchmark the training steps of DINO and distillation against plain supervised steps."""
 
 import argparse
 import resource
@@ -10,12 +10,16 @@ from keras_mer.cli import run_script
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="A step is measured on one batch in memory, so that the input pipeline is left out, "
-        "and in seconds of processor time, so that other programs' work is, too.",
+        epilog="Steps run on one batch in memory, without the input pipeline, and are measured in "
+        "processor time, which excludes other processes.",
     )
-    parser.add_argument("--recipe", default="ssl-kd-demo", help="whose networks, crops and batches")
+    parser.add_argument(
+        "--recipe", default="ssl-kd-demo", help="recipe of networks, crops and batch sizes"
+    )
     parser.add_argument("--steps", type=int, default=20, help="steps of each measurement")
-    parser.add_argument("--rounds", type=int, default=5, help="how often the ways take turns")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="repetitions of the alternating measurements"
+    )
     args = parser.parse_args()
 
     from keras_mer.config import recipe as recipes
@@ -31,7 +35,7 @@ def main() -> None:
 
 
 def dino(recipe, steps: int, rounds: int) -> str:
-    """DINO's step, and the same crops through the same network under a plain cross-entropy."""
+    """Compare DINO's step with a cross-entropy step of the same network on the same crops."""
     import keras
     import numpy as np
 
@@ -53,7 +57,7 @@ def dino(recipe, steps: int, rounds: int) -> str:
     targets = keras.ops.one_hot(random.integers(0, s.outputs, s.batch), s.outputs)
 
     class Plain(models.DINO):
-        """The student alone, by labels: what is left is the arithmetic of its crops."""
+        """The student alone with a cross-entropy loss on all crops."""
 
         def call(self, inputs, training=False):
             return self._student(inputs, training)
@@ -72,7 +76,7 @@ def dino(recipe, steps: int, rounds: int) -> str:
         {
             "DINO": lambda n: fit(learner, views, n),
             "plain": lambda n: fit(plain, views, n),
-            "teacher": lambda n: look(teacher, large, n),
+            "teacher": lambda n: predict(teacher, large, n),
         },
         steps,
         rounds,
@@ -82,7 +86,7 @@ def dino(recipe, steps: int, rounds: int) -> str:
 
 
 def distillation(recipe, steps: int, rounds: int) -> str:
-    """Distillation's step, the student's plain one, and its teacher's look at the same images."""
+    """Compare the distillation step with a supervised step plus the teacher's prediction."""
 
     import keras
     import numpy as np
@@ -110,7 +114,7 @@ def distillation(recipe, steps: int, rounds: int) -> str:
         {
             "distillation": lambda n: fit(learner, (x, y), n),
             "plain": lambda n: fit(plain, (x, y), n),
-            "teacher": lambda n: look(teacher, x, n),
+            "teacher": lambda n: predict(teacher, x, n),
         },
         steps,
         rounds,
@@ -119,7 +123,7 @@ def distillation(recipe, steps: int, rounds: int) -> str:
 
 
 def crops(recipe, steps: int) -> str:
-    """The input pipeline alone: views a second."""
+    """Throughput of the multi-crop input pipeline alone."""
     import numpy as np
 
     from keras_mer.data.transforms import multicrop
@@ -133,7 +137,7 @@ def crops(recipe, steps: int) -> str:
     for _ in range(steps):
         next(batches)
     views = steps * s.batch * (2 + s.local_crops) / (time.process_time() - start)
-    return f"Input pipeline alone: {views:.0f} views a second of processor time."
+    return f"Input pipeline alone: {views:.0f} crops per second of processor time."
 
 
 def fit(model, data, steps: int) -> None:
@@ -143,22 +147,22 @@ def fit(model, data, steps: int) -> None:
     model.fit(batch, steps_per_epoch=steps, verbose=0, shuffle=False)
 
 
-def look(model, images, steps: int) -> None:
+def predict(model, images, steps: int) -> None:
     import tensorflow as tf
 
     model.predict(tf.data.Dataset.from_tensors(images).repeat(), steps=steps, verbose=0)
 
 
-def take_turns(ways: dict, steps: int, rounds: int) -> dict[str, float]:
-    """Median processor seconds a step; the ways take turns, so that all meet the same load."""
+def take_turns(functions: dict, steps: int, rounds: int) -> dict[str, float]:
+    """Median processor seconds per step; measurements alternate, so that load affects all alike."""
     import numpy as np
 
-    times = {name: [] for name in ways}
+    times = {name: [] for name in functions}
     for turn in range(rounds + 1):
-        for name, run in ways.items():
+        for name, run in functions.items():
             start = time.process_time()
             run(steps)
-            if turn:  # the first turn traces and warms up
+            if turn:  # the first round traces the function
                 times[name].append((time.process_time() - start) / steps)
     return {name: float(np.median(values)) for name, values in times.items()}
 
@@ -168,14 +172,14 @@ def _table(title: str, name: str, seconds: dict[str, float], batch: int) -> str:
 
     plain = seconds["plain"] + seconds["teacher"]
     rows = [
-        [f"{name}'s step", seconds[name]],
-        ["plain supervised step on the same", seconds["plain"]],
-        ["the teacher's look at the same", seconds["teacher"]],
+        [f"{name} step", seconds[name]],
+        ["supervised step on the same images", seconds["plain"]],
+        ["teacher prediction of the same images", seconds["teacher"]],
     ]
     rows = [[text, f"{1 / t:.1f}", f"{batch / t:.0f}"] for text, t in rows]
     over = 100 * (1 - plain / seconds[name])
-    return report.table([title, "steps a processor second", "images"], rows) + (
-        f"\n\nBeyond the arithmetic of both networks: {over:.1f} % of a step."
+    return report.table([title, "steps per processor second", "images"], rows) + (
+        f"\n\nOverhead beyond both networks: {over:.1f} % of a step."
     )
 
 

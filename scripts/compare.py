@@ -1,4 +1,4 @@
-"""Hold several evaluated runs against each other: scores, paired differences, size, latency."""
+"""Compare evaluated runs: scores, paired differences, model size, latency."""
 
 import argparse
 from pathlib import Path
@@ -12,22 +12,23 @@ from keras_mer.training import run_folder
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Differences are from the first run. Latencies are measured now, in turns, on this "
-        "machine. Example: scripts/compare.py runs/demo runs/demo-transfer --split test",
+        epilog="Differences are to the first run. Latencies are measured on this machine, "
+        "alternating between the models. Example: scripts/compare.py runs/demo "
+        "runs/demo-transfer --split test",
     )
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, evaluated on the split")
     parser.add_argument(
         "--split", default="test", choices=["validation", "test"], help="default: test"
     )
     parser.add_argument(
-        "--no-tflite", action="store_true", help="leave size and latency of TFLite files out"
+        "--no-tflite", action="store_true", help="skip size and latency of TFLite files"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/compare"), help="folder (default: %(default)s)"
     )
     args = parser.parse_args()
     if len(args.runs) < 2:
-        raise UserError("name two runs or more: RUNS='runs/a runs/b'")
+        raise UserError("expected at least two runs: RUNS='runs/a runs/b'")
 
     from keras_mer.evaluation import compare
     from keras_mer.files import write_json, write_text
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def model_cost(run: Path) -> dict:
-    """Parameters and multiply-adds."""
+    """Parameters and multiply-adds of a run's model."""
     from keras_mer.models import cost
 
     model = saving.load_model(run)
@@ -56,7 +57,7 @@ def model_cost(run: Path) -> dict:
 
 
 def tflite(runs: list[Path], rounds: int = 5) -> list[dict]:
-    """Size and latency of each run's float32 and int8 file."""
+    """Size and latency of each run's float32 and int8 TFLite files."""
     import numpy as np
 
     from keras_mer.export import tflite as tflite_export
@@ -65,7 +66,7 @@ def tflite(runs: list[Path], rounds: int = 5) -> list[dict]:
     files = [{variant: lite_file(run, variant) for variant in ("float32", "int8")} for run in runs]
     models = [{variant: TFLiteModel(file) for variant, file in one.items()} for one in files]
     times: dict[tuple[int, str], list[float]] = {}
-    for _ in range(rounds):  # in turns: another load on the machine then hits all of them
+    for _ in range(rounds):  # alternating, so that other load affects all models alike
         for number, one in enumerate(models):
             for variant, model in one.items():
                 face = np.zeros((1, *model.input_shape), np.uint8)
@@ -84,7 +85,7 @@ def tflite(runs: list[Path], rounds: int = 5) -> list[dict]:
 
 
 def lite_file(run: Path, variant: str) -> Path:
-    """The run's TFLite file: what `make export` left in the run, or converted here once."""
+    """The run's TFLite file: that of `make export` in the run folder, or converted and kept."""
     from keras_mer import models
     from keras_mer.data import inputs
     from keras_mer.export import tflite as tflite_export
@@ -100,7 +101,7 @@ def lite_file(run: Path, variant: str) -> Path:
     recipe, manifest = run_folder.load_run(run)
     kind = models.kind(recipe.model)
     part = manifest.part("train")
-    # Every hundredth face or so: ranges for int8 need no more, and reading all would take longer.
+    # About a hundred images are enough to calibrate int8.
     part = part.replace(part.samples[:: max(1, len(part) // 100)])
     images = inputs.load(part, kind, keras_model.input_shape[1:])
     with replacing(own) as temporary:

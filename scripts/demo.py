@@ -1,4 +1,4 @@
-"""The whole road on synthetic faces: draw, split, train, evaluate, export, predict."""
+"""Run the whole pipeline on synthetic faces: draw, split, train, evaluate, export, predict."""
 
 import argparse
 import json
@@ -51,11 +51,11 @@ def main() -> None:
 
 
 def _step(script: str, *arguments) -> None:
-    """Run a script as a user would: what the demo shows is what the make targets do."""
+    """Run a script in a process of its own, as the make targets do."""
     command = [f"scripts/{script}.py", *map(str, arguments)]
     print(f"\n$ python {' '.join(command)}", flush=True)
     if subprocess.run([sys.executable, *command]).returncode:
-        raise UserError(f"the demo stopped at {command[0]}; the line above says why")
+        raise UserError(f"the demo stopped at {command[0]}; see the error above")
 
 
 PEOPLE = (("happy", "angry"), ("surprise", "sad", "neutral"), ("fear", "happy"), ("disgust",) * 2)

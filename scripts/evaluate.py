@@ -1,4 +1,4 @@
-"""Score a run on one of its splits: tables, confusion matrix, mistakes."""
+"""Evaluate a run on one of its splits: scores, confusion matrix, misclassified samples."""
 
 import argparse
 from pathlib import Path
@@ -10,19 +10,19 @@ from keras_mer.training import run_folder
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="run folder that training left")
+    parser.add_argument("--run", type=Path, required=True, help="run folder")
     parser.add_argument(
         "--split",
         choices=["validation", "test"],
         help="default: test if the manifest has one, else validation",
     )
     parser.add_argument(
-        "--manifest", type=Path, help="score on this manifest instead of the run's own"
+        "--manifest", type=Path, help="evaluate on this manifest instead of the run's own"
     )
     parser.add_argument(
         "--flip",
         action="store_true",
-        help="also score the mean over each face and its mirror image",
+        help="also score the mean prediction of each face and its mirror image",
     )
     parser.add_argument("--out", type=Path, help="default: the run's evaluation-SPLIT folder")
     args = parser.parse_args()
@@ -45,7 +45,7 @@ def main() -> None:
     )
     print(page.read_text(encoding="utf-8").split("![")[0])
     if split == "test" and (looks := evaluate.count_test_look(args.run)) > 1:
-        print(f"note: this run's test split was looked at {looks} times; choose nothing by it")
+        print(f"note: this run was evaluated on its test split {looks} times; do not select by it")
     print(f"wrote {page.parent}")
 
 

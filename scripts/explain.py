@@ -1,4 +1,4 @@
-"""Show where a model looks: Grad-CAM over photographs, or the mean map of each expression."""
+"""Grad-CAM heat maps of photographs, or mean heat maps of each class of a run."""
 
 import argparse
 from pathlib import Path
@@ -10,39 +10,46 @@ from keras_mer.errors import UserError
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Warm places speak for the class. A map shows what the model used, not that it is "
-        "right. Example: scripts/explain.py photo.jpg --model saved_models/fer2013-cnn",
+        epilog="Warm colors mark evidence for the class. A map shows what the model used, not "
+        "whether it is right. Example: scripts/explain.py photo.jpg --model "
+        "saved_models/fer2013-cnn",
     )
-    parser.add_argument("images", nargs="*", help="photographs, or folders that are searched")
+    parser.add_argument("images", nargs="*", help="photographs, or folders of photographs")
     parser.add_argument(
         "--model",
         type=Path,
         default=Path("saved_models/fer2013-cnn"),
         help="folder of an exported model (default: %(default)s)",
     )
-    parser.add_argument("--no-detect", action="store_true", help="each image already is one face")
-    parser.add_argument("--class", dest="wanted", help="class to explain (default: the predicted)")
-    parser.add_argument("--run", type=Path, help="a run instead of photographs: mean maps by class")
+    parser.add_argument("--no-detect", action="store_true", help="each image is a face crop")
+    parser.add_argument(
+        "--class", dest="wanted", help="class to explain (default: the predicted class)"
+    )
+    parser.add_argument(
+        "--run", type=Path, help="run folder, instead of photographs: mean maps by class"
+    )
     parser.add_argument(
         "--split", choices=["train", "validation", "test"],
         help="of the run (default: validation if the run has one, else train)",
     )  # fmt: skip
-    parser.add_argument("--count", type=int, default=100, help="faces a class, with --run")
-    parser.add_argument("--layer", help="feature map to look at (default: the last of 5x5 or more)")
+    parser.add_argument("--count", type=int, default=100, help="samples per class, with --run")
     parser.add_argument(
-        "--pooled", action="store_true", help="gradients averaged over the map: plain Grad-CAM"
+        "--layer", help="layer of the feature map (default: the last of 5x5 or more)"
+    )
+    parser.add_argument(
+        "--pooled", action="store_true", help="average gradients over the map (original Grad-CAM)"
     )
     parser.add_argument(
         "--out", type=Path, help="folder to write (default: RUN/explain-SPLIT, or explained)"
     )
     args = parser.parse_args()
     if bool(args.run) == bool(args.images):
-        raise UserError("name photographs, or a run with --run; one of the two")
+        raise UserError("expected either photographs or a run (--run RUN)")
     of_run(args) if args.run else of_photographs(args)
 
 
 def of_run(args: argparse.Namespace) -> None:
-    """Samples of a run's split with their maps, and the mean map of each class."""
+    """Write a grid of samples by class and a grid of the classes' mean maps."""
     from keras_mer import models
     from keras_mer.evaluation.explain import explain
     from keras_mer.models import saving
@@ -65,7 +72,7 @@ def of_run(args: argparse.Namespace) -> None:
 
 
 def of_photographs(args: argparse.Namespace) -> None:
-    """Every face of every photograph with its map."""
+    """Write every face of every photograph with its heat map."""
     import numpy as np
 
     from keras_mer import images
@@ -79,13 +86,15 @@ def of_photographs(args: argparse.Namespace) -> None:
 
     card = cards.read(args.model)
     if card.task != "image":
-        raise UserError(f"{args.model} reads no photographs ({card.task}); name its run: --run RUN")
+        raise UserError(
+            f"{args.model} takes {card.task} input, not photographs; explain its run: --run RUN"
+        )
     model = saving.load_model(args.model, card.classes)
     wanted = None
     if args.wanted:
         if canonical(args.wanted) not in card.classes:
             raise UserError(
-                f"--class {args.wanted}{nearest(args.wanted, card.classes)}: the model knows "
+                f"--class {args.wanted}: unknown class{nearest(args.wanted, card.classes)}; known: "
                 f"{', '.join(card.classes)}"
             )
         wanted = card.classes.index(canonical(args.wanted))
@@ -101,7 +110,7 @@ def of_photographs(args: argparse.Namespace) -> None:
         crops += found
         names += [f"{file.stem}-{i}" if len(found) > 1 else file.stem for i in range(len(found))]
     if not crops:
-        raise UserError("no face found; --no-detect takes each image as one face")
+        raise UserError("no face found; with --no-detect each image is taken as a face crop")
     x = np.stack([images.prepare(c, card.height, card.width, card.channels) for c in crops])
     classes = None if wanted is None else [wanted] * len(x)
     maps, probabilities = gradcam.grad_cam(model, x, classes, layer=args.layer, pooled=args.pooled)
@@ -118,7 +127,7 @@ def of_photographs(args: argparse.Namespace) -> None:
                                            images.resize(heat[..., None], 192, 192)[..., 0],
                                            caption))  # fmt: skip
     rows = [(name, grid[name][:8]) for name in card.classes if name in grid]
-    gradcam.draw_grid(rows, out / "grid.png", f"{card.name}: what speaks for each class")
+    gradcam.draw_grid(rows, out / "grid.png", f"{card.name}: evidence for each class")
     print(f"wrote {len(crops)} faces and grid.png to {out}/")
 
 

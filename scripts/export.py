@@ -1,4 +1,4 @@
-"""Export a run to TFLite (float32, float16, dynamic range, int8), proven against Keras."""
+"""Export a run to TFLite (float32, float16, dynamic range, int8) and verify parity with Keras."""
 
 import argparse
 from pathlib import Path
@@ -8,18 +8,18 @@ from keras_mer.cli import run_script
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="run folder that training left")
+    parser.add_argument("--run", type=Path, required=True, help="run folder")
     parser.add_argument("--out", type=Path, help="folder to write (default: saved_models/RECIPE)")
     parser.add_argument(
         "--variants",
         nargs="+",
-        help="which files; default: all four",
+        help="TFLite variants (default: all four)",
         choices=["float32", "float16", "dynamic", "int8"],
     )
     parser.add_argument(
         "--allow-loss",
         action="store_true",
-        help="publish even a variant that loses more than 1 point of accuracy",
+        help="also export variants that lose more than 1 percentage point of accuracy",
     )
     args = parser.parse_args()
 

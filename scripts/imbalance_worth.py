@@ -1,4 +1,4 @@
-"""What does each answer to rare classes cost and buy? The same recipe with each of them."""
+"""Compare the methods against class imbalance (training.imbalance) on one recipe."""
 
 import argparse
 
@@ -6,18 +6,18 @@ from keras_mer.cli import run_script
 from keras_mer.config import options
 from keras_mer.data import subsets
 
-ANSWERS = ("none", "class_weights", "balanced_sampling", "focal")
+METHODS = ("none", "class_weights", "balanced_sampling", "focal")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Run again, it goes on where it stopped. Epochs are chosen by accuracy on held-out "
-        "training images, and the scores are on the test part, or on the validation part where the "
-        "dataset has none.",
+        epilog="The same command resumes an interrupted run. The epoch is selected by accuracy on "
+        "held-out training images; scores are on the test split, or on validation if the dataset "
+        "has no test split.",
     )
     options.add_recipe_options(parser, "fer2013-cnn", example="training.epochs=15")
-    options.add_ways_options(parser, share=1.0, seeds=1, out="runs/imbalance-worth")
+    options.add_variant_options(parser, share=1.0, seeds=1, out="runs/imbalance-worth")
     args = parser.parse_args()
 
     from keras_mer.data import build
@@ -26,15 +26,15 @@ def main() -> None:
 
     recipe = options.recipe(args)
     whole = subsets.hold_out(build.manifest_for(recipe), args.hold_out)
-    found = variants.learn(
-        {answer: recipe.changed({"training.imbalance": answer}) for answer in ANSWERS},
+    found = variants.compare(
+        {method: recipe.changed({"training.imbalance": method}) for method in METHODS},
         lambda seed: subsample(whole, args.share, seed) if args.share < 1 else whole,
         args.out,
         seeds=args.seeds,
         cache="data/cache",
     )
     print(variants.table(found))
-    print(f"wrote {args.out}/ways.md")
+    print(f"wrote {args.out}/variants.md")
 
 
 if __name__ == "__main__":

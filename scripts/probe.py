@@ -1,4 +1,4 @@
-"""What pretraining is worth with few labels: neighbours, a linear probe, fine-tuning, scratch."""
+"""Label efficiency of a DINO run: k-NN, linear probe, fine-tuning, training from scratch."""
 
 import argparse
 from pathlib import Path
@@ -9,20 +9,21 @@ from keras_mer.training import run_folder
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog="Killed, the same command goes on; what is done is skipped."
+        description=__doc__,
+        epilog="The same command resumes an interrupted run; completed runs are skipped.",
     )
-    parser.add_argument("--run", type=Path, required=True, help="the folder of a DINO run")
-    parser.add_argument("--recipe", help="how labels are learnt (default: the run's own recipe)")
+    parser.add_argument("--run", type=Path, required=True, help="run folder of DINO pretraining")
+    parser.add_argument("--recipe", help="recipe for training with labels (default: the run's own)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE",
         help="override a value of --recipe; repeatable",
     )  # fmt: skip
     parser.add_argument(
-        "--labels", type=float, nargs="+", default=[0.01, 0.1, 1.0], help="shares of the labels"
+        "--labels", type=float, nargs="+", default=[0.01, 0.1, 1.0], help="fractions of the labels"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
-        "--frozen", action="store_true", help="neighbours and linear probe only: seconds, not hours"
+        "--frozen", action="store_true", help="only k-NN and linear probe: seconds instead of hours"
     )
     parser.add_argument("--out", type=Path, help="folder of the runs (default: RUN/probes)")
     args = parser.parse_args()

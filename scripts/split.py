@@ -1,4 +1,4 @@
-"""Turn a recipe's datasets into a manifest: loaded, merged, split, and rid of leaks."""
+"""Make a recipe's manifest: datasets merged and split, duplicates across splits removed."""
 
 import argparse
 from pathlib import Path
@@ -10,13 +10,13 @@ from keras_mer.config import options
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Every row stays in the manifest; one that cannot be used has the split 'dropped' "
-        "and the reason as its note. Example: scripts/split.py --recipe fer2013-cnn "
+        epilog="The manifest keeps unusable samples in the split 'dropped' with the reason as a "
+        "note. Example: scripts/split.py --recipe fer2013-cnn "
         "--data /mnt/fer2013 --set split.method=stratified",
     )
     options.add_recipe_options(parser, example="split.seed=1")
     parser.add_argument(
-        "--manifest", type=Path, help="csv to write (default: data/manifests/RECIPE.csv)"
+        "--manifest", type=Path, help="CSV file to write (default: data/manifests/RECIPE.csv)"
     )
     args = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""From images without labels to a small model: pretrain, fine-tune, distil, evaluate, export."""
+"""Self-supervised distillation: DINO pretraining, fine-tuning, distillation, export."""
 
 import argparse
 from pathlib import Path
@@ -9,17 +9,18 @@ from keras_mer.config import options
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog="Killed, the same command goes on; what is done is skipped."
+        description=__doc__,
+        epilog="The same command resumes an interrupted run; completed stages are skipped.",
     )
     options.add_recipe_options(parser, "ssl-kd-demo", example="dino.epochs=3")
     parser.add_argument(
         "--manifest",
         type=Path,
-        help="manifest to learn from (default: data/manifests/RECIPE.csv, made if it is not there)",
+        help="manifest to train on (default: data/manifests/RECIPE.csv, created if missing)",
     )
     parser.add_argument("--run", type=Path, help="folder of all stages (default: runs/RECIPE)")
     parser.add_argument(
-        "--out", type=Path, help="the exported student (default: saved_models/RECIPE)"
+        "--out", type=Path, help="folder of the exported student (default: saved_models/RECIPE)"
     )
     args = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Train a recipe into a run folder; the same command resumes what was interrupted."""
+"""Train a recipe in a run folder; the same command resumes an interrupted run."""
 
 import argparse
 from pathlib import Path
@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument(
         "--manifest",
         type=Path,
-        help="manifest to train on (default: data/manifests/RECIPE.csv, made if it is not there)",
+        help="manifest to train on (default: data/manifests/RECIPE.csv, created if missing)",
     )
     parser.add_argument("--run", type=Path, help="run folder (default: runs/RECIPE)")
     args = parser.parse_args()
@@ -24,7 +24,7 @@ def main() -> None:
     recipe = load_recipe(args, command="train")
     manifest = build.manifest_for(recipe, args.manifest)
     folder = args.run or Path("runs") / recipe.name
-    model = distillation.learn(recipe, manifest, folder, cache="data/cache")
+    model = distillation.train(recipe, manifest, folder, cache="data/cache")
     print(f"wrote {model}")
 
 

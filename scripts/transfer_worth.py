@@ -1,9 +1,9 @@
-"""Is transfer worth it? Few labels learnt from scratch, and from what another task taught.
+"""Compare transfer learning with training from scratch on few labels.
 
-One task is learnt once. Then a few per cent of another task's training labels are learnt, several
-times over: from random weights, on the pretrained body with only a new head, and from the
-pretrained body all through. Each run's epoch is chosen on its own held-out images, and the scores
-are on the second task's test part, or on its validation part where it has none.
+A model is pretrained on a first task. Then a fraction of a second task's training labels is used
+to train from random weights, to train a new head on the frozen pretrained body, and to fine-tune
+the whole pretrained network, each with several seeds. The epoch is selected on held-out training
+images; scores are on the second task's test split, or on validation if it has no test split.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from keras_mer.config import options
 from keras_mer.data import subsets
 from keras_mer.training import run_folder
 
-#: How each way of learning differs from the recipe. The pretrained BatchNorm learns on: drawn
-#: faces and photographs have other statistics.
-WAYS = {
+#: Changes of the recipe for each variant. BatchNorm is fine-tuned, because synthetic faces and
+#: photographs differ in their statistics.
+VARIANTS = {
     "scratch": [],
     "extract": ["transfer.weights={weights}", "transfer.unfreeze=0"],
     "finetune": [
@@ -32,21 +32,23 @@ WAYS = {
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
-        epilog="Run again, it goes on where it stopped. With the defaults on two quiet cores: 15 "
-        "minutes. --recipe and --data are of the second task, --set is of both. The other way "
-        "round: --pretrain runs/fer2013-cnn --recipe demo --share 0.02 --batch 8 --epochs 60 "
-        "--out runs/transfer-worth-back",
+        epilog="The same command resumes an interrupted run. The defaults take 15 minutes on two "
+        "cores. --recipe and --data apply to the second task, --set to both. From photographs to "
+        "synthetic faces: --pretrain runs/fer2013-cnn --recipe demo --share 0.02 --batch 8 "
+        "--epochs 60 --out runs/transfer-worth-back",
     )
     parser.add_argument(
         "--pretrain",
         default="demo",
-        help="first task: a recipe, or the folder of a finished run (default: %(default)s)",
+        help="first task: a recipe, or the folder of a completed run (default: %(default)s)",
     )
     options.add_recipe_options(parser, "fer2013-cnn", example="training.precision=float32")
-    options.add_ways_options(parser, share=0.05, seeds=3, out="runs/transfer-worth")
-    parser.add_argument("--epochs", type=int, default=20, help="of each run of the second task")
-    parser.add_argument("--batch", type=int, default=32, help="of each run of the second task")
-    parser.add_argument("--head-epochs", type=int, default=5, help="of finetune's first phase")
+    options.add_variant_options(parser, share=0.05, seeds=3, out="runs/transfer-worth")
+    parser.add_argument("--epochs", type=int, default=20, help="epochs on the second task")
+    parser.add_argument("--batch", type=int, default=32, help="batch size on the second task")
+    parser.add_argument(
+        "--head-epochs", type=int, default=5, help="epochs of the head alone before fine-tuning"
+    )
     parser.add_argument("--rate", type=float, default=0.02, help="highest learning rate")
     args = parser.parse_args()
 
@@ -63,7 +65,7 @@ def main() -> None:
         weights = args.out / "pretrained"
         first = recipes.load(args.pretrain, args.set)
         stages.run(
-            distillation.learn, first, build.manifest_for(first), weights, cache="data/cache"
+            distillation.train, first, build.manifest_for(first), weights, cache="data/cache"
         )
     base = [
         f"training.epochs={args.epochs}",
@@ -74,14 +76,14 @@ def main() -> None:
     ]
     whole = build.manifest_for(options.recipe(args))
     whole = subsets.hold_out(whole, args.hold_out)
-    found = variants.learn(
+    found = variants.compare(
         {
-            way: recipes.load(
+            variant: recipes.load(
                 args.recipe,
                 [*base, *(c.format(weights=weights, **vars(args)) for c in changes)],
                 data=args.data,
             )
-            for way, changes in WAYS.items()
+            for variant, changes in VARIANTS.items()
         },
         lambda seed: subsample(whole, args.share, seed),
         args.out,
@@ -89,7 +91,7 @@ def main() -> None:
         cache="data/cache",
     )
     print(variants.table(found))
-    print(f"wrote {args.out}/ways.md")
+    print(f"wrote {args.out}/variants.md")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every loss against the paper's formula, written again in numpy without looking at the code."""
+"""Every loss against an independent numpy implementation of the paper's formula."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ def softmax(x):
 
 
 def cross_by_hand(student, wanted, temperature):
-    """Caron et al. 2021, eq. 3: the value of each sample, and its gradient for the student."""
+    """Caron et al. 2021, eq. 3: the value of each sample and the gradient for the student."""
     batch, views, _ = student.shape
     globals_ = wanted.shape[1]
     value, slope = np.zeros(batch), np.zeros_like(student)
@@ -29,9 +29,9 @@ def cross_by_hand(student, wanted, temperature):
     return value / pairs, slope / pairs
 
 
-def dino_by_hand(student, teacher, centre, student_temperature, teacher_temperature):
-    """The same of a centred and sharpened teacher (eq. 1)."""
-    wanted = softmax((teacher - centre) / teacher_temperature)
+def dino_by_hand(student, teacher, center, student_temperature, teacher_temperature):
+    """DINO's loss with a centered and sharpened teacher (eq. 1)."""
+    wanted = softmax((teacher - center) / teacher_temperature)
     return cross_by_hand(student, wanted, student_temperature)
 
 
@@ -47,7 +47,7 @@ def numeric(function, x, weights, step=1e-4):
 
 
 def gradient(function, x):
-    """Keras's value (batch,) and gradient of its sum."""
+    """Keras's value, (batch,), and the gradient of its sum."""
     import tensorflow as tf
 
     x = tf.constant(x, tf.float32)
@@ -64,21 +64,21 @@ def test_dino_is_the_papers_sum_over_pairs(local, temperatures):
     random = np.random.default_rng(local)
     student = random.uniform(-1, 1, (5, 2 + local, 12))
     teacher = random.uniform(-1, 1, (5, 2, 12))
-    centre = random.uniform(-0.5, 0.5, 12)
-    value, slope = dino_by_hand(student, teacher, centre, *temperatures)
-    wanted = losses.centred(teacher, centre.astype("f"), temperatures[1])
+    center = random.uniform(-0.5, 0.5, 12)
+    value, slope = dino_by_hand(student, teacher, center, *temperatures)
+    wanted = losses.centered(teacher, center.astype("f"), temperatures[1])
     got, got_slope = gradient(lambda s: losses.dino(s, wanted, temperatures[0]), student)
     np.testing.assert_allclose(got, value, rtol=1e-5)
     np.testing.assert_allclose(got_slope, slope, rtol=1e-4, atol=1e-5)
     # and the gradient by hand is the one of the value by hand
     by_differences = numeric(
-        lambda s: dino_by_hand(s, teacher[:1], centre, *temperatures)[0], student[:1], 1.0
+        lambda s: dino_by_hand(s, teacher[:1], center, *temperatures)[0], student[:1], 1.0
     )
     np.testing.assert_allclose(slope[:1], by_differences[:1], rtol=1e-4, atol=1e-5)
 
 
 def sinkhorn_by_hand(scores, temperature, rounds):
-    """Oquab et al. 2023's balancing of (crops, outputs): equal shares of a table of powers."""
+    """Sinkhorn-Knopp as in Oquab et al. 2023, (crops, outputs)."""
     table = np.exp(scores / temperature)
     crops, outputs = table.shape
     table /= table.sum()
@@ -91,27 +91,27 @@ def sinkhorn_by_hand(scores, temperature, rounds):
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
-def test_sinkhorn_is_the_papers_table_of_equal_shares(rounds):
+def test_sinkhorn_equals_the_reference(rounds):
     teacher = np.random.default_rng(0).uniform(-1, 1, (6, 2, 5))
     got = losses.sinkhorn(teacher, 0.1, rounds)
     wanted = sinkhorn_by_hand(teacher.reshape(12, 5), 0.1, rounds).reshape(6, 2, 5)
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-7)
 
 
-def test_sinkhorn_uses_outputs_that_a_centre_leaves_to_a_few():
-    """Two kinds of image and one that stands out: the share of the batch that each output gets."""
+def test_sinkhorn_balances_outputs_that_centering_does_not():
+    """Two kinds of image and an outlier: the share of the batch of each output."""
     teacher = np.zeros((100, 1, 4), "f")
     teacher[:50, :, 0] = teacher[50:, :, 1] = 0.5
     teacher[0, :, 2] = 0.6
-    centred = losses.centred(teacher, teacher.mean((0, 1)), 0.04)
-    assert float(np.mean(centred, (0, 1))[3]) < 0.01
+    centered = losses.centered(teacher, teacher.mean((0, 1)), 0.04)
+    assert float(np.mean(centered, (0, 1))[3]) < 0.01
     balanced = losses.sinkhorn(teacher, 0.04, rounds=100)
     np.testing.assert_allclose(np.mean(balanced, (0, 1)), 0.25, atol=0.01)
     np.testing.assert_allclose(np.sum(balanced, -1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "balance", [lambda t: losses.centred(t, 0.0, 0.04), lambda t: losses.sinkhorn(t, 0.04)]
+    "balance", [lambda t: losses.centered(t, 0.0, 0.04), lambda t: losses.sinkhorn(t, 0.04)]
 )
 def test_the_teacher_gets_no_gradient(balance):
     import tensorflow as tf
@@ -123,13 +123,13 @@ def test_the_teacher_gets_no_gradient(balance):
     assert tape.gradient(value, teacher) is None
 
 
-def test_centre_and_temperature_of_the_teacher():
+def test_center_and_temperature_of_the_teacher():
     teacher = np.array([[[0.3, 0.1, 0.0]]], "f")
-    plain = losses.centred(teacher, np.zeros(3, "f"), 0.1)
-    sharp = losses.centred(teacher, np.zeros(3, "f"), 0.02)
+    plain = losses.centered(teacher, np.zeros(3, "f"), 0.1)
+    sharp = losses.centered(teacher, np.zeros(3, "f"), 0.02)
     assert sharp[0, 0, 0] > plain[0, 0, 0] > 1 / 3
-    # an output that is always high is what the centre takes away
-    level = losses.centred(teacher, teacher[0, 0], 0.02)
+    # an output that is always high is what the center takes away
+    level = losses.centered(teacher, teacher[0, 0], 0.02)
     np.testing.assert_allclose(level, 1 / 3, rtol=1e-6)
 
 
@@ -149,12 +149,12 @@ def test_distillation_is_hintons(temperature):
     assert np.abs(same).max() < 1e-5 and np.abs(flat).max() < 1e-5
 
 
-def test_a_class_that_the_teacher_excludes_costs_nothing_and_breaks_nothing():
+def test_teacher_probability_zero_gives_a_finite_loss():
     out = losses.distillation(np.array([[1.0, 0.0]], "f"), np.array([[200.0, -200.0]], "f"), 1.0)
     assert np.asarray(out) == pytest.approx([0.0], abs=1e-5)
 
 
-def test_feature_matching_is_twice_one_less_cosine():
+def test_feature_matching_is_two_minus_two_cosine():
     random = np.random.default_rng(0)
     a, b = random.normal(size=(4, 9)), random.normal(size=(4, 9))
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
@@ -170,7 +170,7 @@ def test_feature_matching_is_twice_one_less_cosine():
     np.testing.assert_allclose(losses.feature_matching(3 * a, 5 * a), 0, atol=1e-10)
 
 
-def test_the_mean_weighs_samples_as_keras_does():
+def test_mean_applies_sample_weights():
     values, weights = np.array([1.0, 2.0, 6.0], "f"), np.array([1.0, 0.5, 0.0], "f")
     assert float(losses.Mean()(None, values)) == pytest.approx(3.0)
     assert float(losses.Mean()(None, values, weights)) == pytest.approx(2 / 3)

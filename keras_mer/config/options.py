@@ -1,4 +1,4 @@
-"""The command-line options that scripts with a recipe share."""
+"""Command-line options shared by the scripts that read a recipe."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def add_recipe_options(
     parser: argparse.ArgumentParser, default: str = "demo", example: str = "training.epochs=3"
 ) -> None:
-    """Add ``--recipe``, ``--data`` and ``--set``; `example` is one of the latter."""
+    """Add ``--recipe``, ``--data`` and ``--set``; `example` is an example of the last."""
     parser.add_argument(
         "--recipe",
         default=default,
@@ -22,7 +22,7 @@ def add_recipe_options(
         action="append",
         default=[],
         metavar="[SOURCE=]PATH",
-        help="where a source lies, instead of the recipe's path; repeatable",
+        help="path of a data source, instead of the recipe's; repeatable",
     )
     parser.add_argument(
         "--set",
@@ -33,26 +33,31 @@ def add_recipe_options(
     )
 
 
-def add_ways_options(
+def add_variant_options(
     parser: argparse.ArgumentParser, *, share: float, seeds: int, out: str
 ) -> None:
-    """Add what scripts that compare ways of learning share; the arguments are the defaults."""
+    """Add the options of scripts that compare variants of a recipe; arguments are defaults."""
     parser.add_argument(
-        "--share", type=float, default=share, help="of the training labels (default: %(default)s)"
+        "--share",
+        type=float,
+        default=share,
+        help="share of the training labels to use (default: %(default)s)",
     )
     parser.add_argument(
         "--hold-out",
         type=float,
         default=0.03,
-        help="share of the training images to choose epochs on, where the dataset has no test part "
-        "(default: %(default)s)",
+        help="share of the training images held out to select the epoch, if the dataset has no "
+        "test split (default: %(default)s)",
     )
-    parser.add_argument("--seeds", type=int, default=seeds, help="runs of each way")
-    parser.add_argument("--out", type=Path, default=Path(out), help="default: %(default)s")
+    parser.add_argument("--seeds", type=int, default=seeds, help="runs of each variant")
+    parser.add_argument(
+        "--out", type=Path, default=Path(out), help="folder to write (default: %(default)s)"
+    )
 
 
 def recipe(args: argparse.Namespace, *more: str) -> "Recipe":
-    """The recipe these options name, with `more` overrides ("key=value") on top.
+    """The recipe that the parsed options name, with `more` overrides ("key=value").
 
     Raises:
         UserError: as `keras_mer.config.recipe.load`.

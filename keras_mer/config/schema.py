@@ -197,7 +197,8 @@ class Dino(Section):
 
     `local_size` 0 gives local crops the model's own size; a smaller one is cheaper and needs a
     model that takes any size. Scales are areas of the windows; the other changes are
-    `keras_mer.data.transforms.multicrop.Changes`. `model` overrides the recipe's model arguments.
+    `keras_mer.data.transforms.multicrop.ViewAugmentation`. `model` overrides the recipe's model
+    arguments.
 
     Every `nearest_every` epochs, the `nearest` neighbors among at most `nearest_samples` training
     images classify the validation part; nothing is chosen by that.

@@ -66,7 +66,7 @@ def run(
         for number, fold in enumerate(folds.outer(manifest, recipe.protocol))
         for seed in recipe.protocol.seeds
     }
-    run_folder.claim(folder, recipe)
+    run_folder.check_run_config(folder, recipe)
     _check_manifest(folder, manifest)
     files = {key: folder / "folds" / f"{key[0]:03d}-seed{key[1]}.json" for key in todo}
     missing = [key for key in todo if not files[key].is_file()]
@@ -151,7 +151,7 @@ def fit_final(recipe: Recipe, manifest: Manifest, folder: str | os.PathLike, *, 
     """
     folder = Path(folder)
     manifest = kept(manifest)
-    run_folder.claim(folder, recipe)
+    run_folder.check_run_config(folder, recipe)
     _check_manifest(folder, manifest)
     samples = load_samples(recipe, manifest, cache=cache)
     everybody, seed = np.arange(len(manifest)), recipe.protocol.seeds[0]

@@ -1,4 +1,4 @@
-"""Arrays -> tf.data batches; the only data file that imports TensorFlow."""
+"""tf.data pipelines of image batches for training and prediction."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,12 +10,12 @@ from keras_mer.data.transforms.image import mixing_layers
 
 
 def batches(samples: Samples, rows: np.ndarray, batch: int) -> tf.data.Dataset:
-    """Batches in order, for validation.
+    """Batches in the order of `rows`, for validation.
 
     Args:
         samples: the dataset.
-        rows: which of them, row numbers (count,).
-        batch: samples a batch; the last one may be smaller.
+        rows: row numbers of the samples to read, (count,).
+        batch: samples per batch; the last batch may be smaller.
 
     Returns:
         A dataset of (inputs, targets): float32 (batch, ...) 0..255, float32 (batch, classes).
@@ -36,21 +36,21 @@ def training_batches(
     seed: int = 0,
     deterministic: bool = False,
 ) -> tf.data.Dataset:
-    """Endless batches, shuffled anew every epoch and augmented.
+    """Endless shuffled batches with augmentation.
 
-    Every batch is full: an epoch's last, incomplete one is left out, other samples each time.
+    Every batch is full; the incomplete batch at the end of an epoch is left out.
 
     Args:
         samples, rows, batch: as for `batches`.
         kind: of the inputs, a key of `keras_mer.kinds.KINDS`.
         augment: the recipe's section.
         class_weights: float32 (classes,); adds a sample weight to each element.
-        balanced: draw every class equally often, each class in an order of its own.
-        teacher_logits: float32 (count, teachers, classes), a row for each of `rows`. The inputs
-            then become {"pixels": inputs, "teachers": logits}. Not together with augmentation,
-            since the logits belong to the unchanged samples.
-        seed: of order and augmentation.
-        deterministic: make batches one after the other, so that a seed repeats exactly.
+        balanced: draw all classes equally often; each class is shuffled by itself.
+        teacher_logits: float32 (count, teachers, classes), a row for each of `rows`; the inputs
+            then become {"pixels": inputs, "teachers": their logits}. Not possible with
+            augmentation.
+        seed: of the order and the augmentation.
+        deterministic: make batches sequentially, so that a seed gives the same batches again.
     """
     batch = min(batch, len(rows))
     if balanced:
@@ -63,7 +63,7 @@ def training_batches(
     data = _gather(index, samples, rows, teacher_logits)
     if teacher_logits is not None:
         if random_layers or mixing:
-            raise ValueError("teacher_logits: augmented samples differ from those they belong to")
+            raise ValueError("teacher_logits were computed without augmentation; disable it")
         return _weigh(data, class_weights).prefetch(4)
 
     def change(x, y):
@@ -103,7 +103,7 @@ def _gather(
         teacher_logits = tf.constant(teacher_logits, tf.float32)
 
     def read(index):
-        # Through numpy, so that a memory map larger than the memory stays on the disk.
+        # Indexed with numpy, so that a memory map is not loaded into memory.
         x = tf.numpy_function(lambda i: inputs[rows[i]], [index], tf.uint8)
         x.set_shape([None, *shape])
         x = tf.cast(x, tf.float32)
@@ -122,7 +122,7 @@ def _weigh(data: tf.data.Dataset, class_weights: np.ndarray | None) -> tf.data.D
 
 
 def balanced_class_weights(targets: np.ndarray) -> np.ndarray:
-    """Weights that give every class the same total: samples / (classes x samples of the class).
+    """Class weights inversely proportional to frequency: samples / (classes x class samples).
 
     Args:
         targets: float32 (samples, classes).

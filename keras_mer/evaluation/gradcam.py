@@ -1,4 +1,4 @@
-"""Where a model looks: Grad-CAM heat maps, single or as the mean of an expression."""
+"""Grad-CAM heat maps of single samples, and their means per class."""
 
 import contextlib
 import os
@@ -15,11 +15,13 @@ from keras_mer.errors import UserError, nearest
 from keras_mer.evaluation.report import save_figure
 from keras_mer.models import layer_freezing
 
-#: The smallest side of a feature map that is looked at when the layer is not named: below, a map
-#: cannot tell the mouth from the cheeks, and above, it shows edges instead of what decides.
+#: Smallest side of the feature map that is used by default. Smaller maps do not separate mouth and
+#: cheeks; those of earlier layers show edges rather than class evidence.
 SIDE = 5
 
 _RED_BLUE = plt.get_cmap("RdBu_r")
+#: Names of `models.ensemble`'s models; earlier versions saved them as "committee".
+_ENSEMBLES = ("ensemble", "committee")
 
 
 def grad_cam(
@@ -31,33 +33,34 @@ def grad_cam(
     pooled: bool = False,
     batch: int = 32,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Grad-CAM (Selvaraju et al. 2017): the places whose activation speaks for a class.
+    """Grad-CAM (Selvaraju et al. 2017): heat maps of the evidence for a class.
 
-    A feature map is weighed with the gradient of the class's logit, summed over channels, cut off
-    below 0 and enlarged to the input. The gradient is taken place by place (HiResCAM, Draelos and
-    Carin 2020). The first paper averages it over the map, which is the same for a network that
-    ends in a global average, and misleads for one that knows places, like `models.cnn`.
+    A feature map is multiplied by the gradient of the class's logit, summed over channels, clipped
+    at 0 and resized to the input. The gradient is used per position (HiResCAM, Draelos and Carin
+    2020). The original method averages it over the map: equivalent for networks with global
+    average pooling, but misleading for networks with position-dependent weights, like
+    `models.cnn`.
 
     Args:
-        model: float32, raw pixels -> probabilities or logits. Nested models are looked into; an
-            ensemble's map is the mean of its members', and where a model also looks at the
-            mirrored face, the map is the face's own.
-        images: uint8 or float (samples, height, width, channels), or clips with frames after the
-            samples: each frame gets its own map.
-        classes: the class to explain, per sample; None takes the predicted one.
-        layer: name of the layer whose output is the feature map; None takes `feature_layer`.
-        pooled: average gradients over the map, as the first paper does.
-        batch: samples at a time.
+        model: float32, raw pixels -> probabilities or logits. Layers of nested models are found;
+            the map of an ensemble is the mean of its members' maps; for models that average over
+            the mirrored input, the map is that of the input itself.
+        images: uint8 or float (samples, height, width, channels), or clips (samples, frames,
+            height, width, channels) with a map for each frame.
+        classes: the class to explain, per sample; None for the predicted one.
+        layer: name of the layer whose output is the feature map; None for `feature_layer`.
+        pooled: average the gradient over the map, as the original method.
+        batch: samples per batch.
 
     Returns:
-        Maps, float32 (samples, height, width), or (samples, frames, height, width), each 0..1 by
-        its own highest value (all 0 where nothing speaks for the class); and the probabilities,
-        float32 (samples, classes).
+        Maps, float32 (samples, height, width) or (samples, frames, height, width), scaled to 0..1
+        by their maximum (all 0 without evidence for the class); and the probabilities, float32
+        (samples, classes).
 
     Raises:
-        UserError: for an unknown layer, or one that is no feature map.
+        UserError: for an unknown layer, or one whose output is not a feature map.
     """
-    if model.name in ("ensemble", "committee"):  # the second name is that of older files
+    if model.name in _ENSEMBLES:
         return _of_ensemble(model, images, classes, layer=layer, pooled=pooled, batch=batch)
     found = feature_layer(model) if layer is None else _named(model, layer)
     if found is None:
@@ -66,18 +69,21 @@ def grad_cam(
     maps, probabilities = [], []
     for start in range(0, len(images), batch):
         x = np.asarray(images[start : start + batch], np.float32)
-        with tf.GradientTape() as tape, _heard(found, tape) as features:
-            with _heard(logits, tape) as scores:
+        with tf.GradientTape() as tape, _recorded(found, tape) as features:
+            with _recorded(logits, tape) as scores:
                 out = model(x, training=False)
             score = scores[-1] if scores else tf.math.log(out + 1e-12)
-            # A model that looks at the mirrored face, too, means over both.
+            # A model that averages over the mirrored input has two rows per sample.
             score = tf.reduce_mean(tf.reshape(score, (len(x), -1, score.shape[-1])), 1)
             wanted = np.argmax(out, -1) if classes is None else classes[start : start + batch]
-            # Against the mean of all: what every logit gains changes no probability.
+            # Relative to the mean logit: a change of all logits changes no probability.
             score -= tf.reduce_mean(score, 1, keepdims=True)
             chosen = tf.reduce_sum(tf.gather(score, np.asarray(wanted), axis=1, batch_dims=1))
         if len(features) != 1 or features[0].shape.rank not in (4, 5):
-            raise UserError(f"layer '{found.name}' gives no feature map (batch, h, w, channels)")
+            raise UserError(
+                f"layer '{found.name}': expected an output (batch, height, width, channels); "
+                "name a convolution or pooling layer"
+            )
         gradient = tape.gradient(chosen, features[0])
         gradient = np.zeros_like(features[0]) if gradient is None else gradient.numpy()
         maps.append(_map(features[0].numpy(), gradient, x.shape, pooled))
@@ -118,23 +124,23 @@ def _of_ensemble(model: keras.Model, images: np.ndarray, classes, **options):
 
 
 @contextlib.contextmanager
-def _heard(layer: keras.layers.Layer | None, tape: tf.GradientTape) -> Iterator[list]:
-    """What a layer gives while the model runs eagerly, watched by the tape, however deep it is."""
-    heard: list = []
+def _recorded(layer: keras.layers.Layer | None, tape: tf.GradientTape) -> Iterator[list]:
+    """Record and watch a layer's outputs while the model runs eagerly, at any nesting depth."""
+    outputs: list = []
     if layer is None:
-        yield heard
+        yield outputs
         return
     call = layer.call
 
-    def listening(*args, **kwargs):
+    def recording_call(*args, **kwargs):
         out = call(*args, **kwargs)
         tape.watch(out)
-        heard.append(out)
+        outputs.append(out)
         return out
 
-    layer.call = listening
+    layer.call = recording_call
     try:
-        yield heard
+        yield outputs
     finally:
         layer.call = call
 
@@ -146,7 +152,7 @@ def _map(feature: np.ndarray, gradient: np.ndarray, shape: tuple, pooled: bool) 
     height, width = shape[-3:-1]
     flat = found.reshape(-1, *found.shape[-2:])
     flat = np.stack([cv2.resize(one, (width, height)) for one in flat.astype(np.float32)])
-    # Frames may stand in the batch, as recurrent models fold them.
+    # Recurrent models fold the frames into the batch axis.
     found = flat.reshape(shape[0], -1, height, width)
     found = found / np.maximum(found.max((-2, -1), keepdims=True), 1e-12)
     return found if len(shape) == 5 else found[:, 0]
@@ -166,7 +172,7 @@ def feature_layer(model: keras.Model) -> keras.layers.Layer | None:
 
 
 def _side(layer: keras.layers.Layer) -> int:
-    """Side of what the layer gives, (batch, side, side, channels); 0 where it is no such map."""
+    """Side of the layer's feature map (batch, side, side, channels); 0 if it has none."""
     if isinstance(layer, keras.layers.InputLayer):
         return 0
     try:
@@ -187,8 +193,8 @@ def _named(model: keras.Model, name: str) -> keras.layers.Layer:
     return known[name]
 
 
-def randomised(model: keras.Model, seed: int = 0) -> keras.Model:
-    """The same network with new random weights: its maps must differ (Adebayo et al. 2018)."""
+def randomized(model: keras.Model, seed: int = 0) -> keras.Model:
+    """The same architecture with random weights, for the sanity check of Adebayo et al. 2018."""
     keras.utils.set_random_seed(seed)
     return keras.models.clone_model(model)
 
@@ -196,16 +202,17 @@ def randomised(model: keras.Model, seed: int = 0) -> keras.Model:
 def mean_maps(
     model: keras.Model, images: np.ndarray, labels: np.ndarray, **options
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The mean map of each class's samples, for their true class.
+    """The mean heat map and the mean image of each class, explaining the true class.
 
     Args:
         model, options: as for `grad_cam`.
-        images: uint8 (samples, height, width, channels), or clips with frames after the samples.
+        images: uint8 (samples, height, width, channels), or clips (samples, frames, height, width,
+            channels).
         labels: class indices, (samples,).
 
     Returns:
         Maps, float32 (classes, height, width), and mean images, float32 (classes, height, width,
-        channels), of clips for each frame; zeros for a class without a sample.
+        channels), with frames after the classes for clips; zeros for a class without samples.
     """
     maps, _ = grad_cam(model, images, labels, **options)
     count = model.output_shape[-1]
@@ -215,17 +222,17 @@ def mean_maps(
 
 
 def contrast(means: np.ndarray) -> np.ndarray:
-    """Where each class's mean map is warmer (above 0) or colder than the classes' mean.
+    """The difference of each class's mean map from the mean over the classes.
 
-    Mean maps of one network resemble each other: what sees most of the face peaks in its middle,
-    whatever the class. Their differences show what tells the classes apart.
+    The mean maps of a network resemble each other: with large receptive fields all have their
+    maximum near the center of the face. The differences show what distinguishes the classes.
 
     Args:
         means: as from `mean_maps`, (classes, height, width).
 
     Returns:
-        float32 of that shape: differences of the maps, each as shares of its sum, in units of the
-        largest one, -1..1. A class without a map stays 0 and does not count.
+        float32 of that shape: differences of the maps, normalized to sum 1 before and to the range
+        -1..1 after. A class without a map stays 0 and is excluded from the mean.
     """
     sums = means.sum((1, 2), keepdims=True)
     shares = means / np.maximum(sums, 1e-12)
@@ -235,21 +242,21 @@ def contrast(means: np.ndarray) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, heat: np.ndarray, strength: float = 0.5) -> np.ndarray:
-    """Lay a heat map over a face.
+    """Draw a heat map over a face.
 
     Args:
         image: (height, width, 1 or 3), 0..255; 3 channels are RGB.
-        heat: (height, width), 0..1; below 0, down to -1, it is blue, and above 0 then red.
-        strength: of the colour where the map is 1.
+        heat: (height, width), 0..1; with negative values, -1..1, drawn blue (below 0) to red.
+        strength: opacity where the map is 1.
 
     Returns:
         uint8 (height, width, 3), RGB.
     """
-    grey = np.broadcast_to(np.asarray(image, np.float32), (*heat.shape, 3))
-    colours = plt.get_cmap("inferno")(heat) if heat.min() >= 0 else _RED_BLUE(0.5 + heat / 2)
-    colour = 255 * colours[..., :3]
-    share = strength * np.abs(heat[..., None]) ** 0.5
-    return (grey * (1 - share) + colour * share).clip(0, 255).astype(np.uint8)
+    gray = np.broadcast_to(np.asarray(image, np.float32), (*heat.shape, 3))
+    colors = plt.get_cmap("inferno")(heat) if heat.min() >= 0 else _RED_BLUE(0.5 + heat / 2)
+    color = 255 * colors[..., :3]
+    alpha = strength * np.abs(heat[..., None]) ** 0.5
+    return (gray * (1 - alpha) + color * alpha).clip(0, 255).astype(np.uint8)
 
 
 def draw_grid(
@@ -257,12 +264,12 @@ def draw_grid(
     path: str | os.PathLike,
     title: str,
 ) -> None:
-    """Draw a grid of faces, each with its map over it: a row a class.
+    """Draw a grid of images and their heat maps, a row per class.
 
     Args:
-        rows: name and cells; a cell is (image, map, caption).
-        path: PNG to write.
-        title: above all.
+        rows: (name, cells); a cell is (image, map, caption).
+        path: PNG file to write.
+        title: of the figure.
     """
     columns = max(len(cells) for _, cells in rows)
     figure, axes = plt.subplots(

@@ -1,1 +1,1 @@
-"""Experiments of several runs: a chain of stages, few labels, one task learnt in several ways."""
+"""Experiments of several runs: self-supervised distillation, label efficiency, variants."""

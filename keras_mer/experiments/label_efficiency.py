@@ -1,4 +1,4 @@
-"""What pretraining is worth when labels are few: the same network with it and from scratch."""
+"""Label efficiency: a pretrained network against one from scratch at several label fractions."""
 
 from pathlib import Path
 
@@ -28,61 +28,64 @@ def compare(
     tune: bool = True,
     cache=None,
 ) -> dict:
-    """Nearest neighbours, a linear probe and fine-tuning, with shares of the labels.
+    """Compare k-NN, linear probe and fine-tuning of a pretrained network by label fraction.
 
-    Each is set beside its own beginning: the neighbours and the probe on a random network of the
-    same kind, fine-tuning from scratch on the same labels with the same seed and settings. A run
-    of fine-tuning has a folder of its own below `folder`, resumable and skipped when done; beside
-    them stand `probes.md` and `probes.json`.
+    The baseline of k-NN and linear probe is a random network of the same architecture; that of
+    fine-tuning is training from scratch with the same labels, seed and settings. Every training
+    run has its own folder in `folder`, is resumable and skipped when complete. The results are
+    written to `probes.md` and `probes.json`.
 
     Args:
-        recipe: its `model` and `training` say how labels are learnt.
+        recipe: its `model` and `training` are used for training with labels.
         manifest: with rows in the splits train and validation; see `ssl_distillation.hold_out` in
             a recipe.
-        pretrained: a DINO run.
+        pretrained: folder of a DINO run.
         folder: to write.
-        fractions: shares of the labels; for one seed the smaller ones are part of the larger.
-        seeds: of the labels chosen, and of the training.
-        tune: whether to fine-tune, which takes by far the longest.
+        fractions: shares of the labels; with one seed, smaller subsets are part of larger ones.
+        seeds: of the label subset and of training.
+        tune: whether to fine-tune, which takes most of the time.
         cache: folder for decoded images.
 
     Returns:
-        As in `probes.json`: share -> way -> scores with intervals, and what it gains.
+        As in `probes.json`: fraction -> variant -> scores with intervals, and paired differences
+        from the baselines.
     """
     folder = Path(folder)
     manifest = subsets.hold_out(manifest, recipe.ssl_distillation.hold_out)
-    split = stages.judged(manifest)
+    split = stages.eval_split(manifest)
     part = manifest.part(split)
-    answers = _frozen(recipe, manifest, part, pretrained, fractions, seeds, cache)
+    predictions = _frozen_predictions(recipe, manifest, part, pretrained, fractions, seeds, cache)
     if tune:
         for fraction in fractions:
-            for way, transfer in _WAYS.items():
+            for variant, transfer in _VARIANTS.items():
                 runs = []
                 for seed in seeds:
                     few = subsets.few_labels(manifest, fraction, seed)
-                    name = f"{way.replace(' ', '-')}-{100 * fraction:g}%-seed{seed}"
-                    own = ssl_distillation.plain(recipe, f"{recipe.name}-{name}")
+                    name = f"{variant.replace(' ', '-')}-{100 * fraction:g}%-seed{seed}"
+                    own = ssl_distillation.single_run(recipe, f"{recipe.name}-{name}")
                     if transfer:
-                        own = ssl_distillation.plain(
+                        own = ssl_distillation.single_run(
                             own,
                             own.name,
-                            transfer=ssl_distillation.after(pretrained, recipe.transfer),
+                            transfer=ssl_distillation.transfer_from(pretrained, recipe.transfer),
                         )
                     own = own.changed({"training.seed": recipe.training.seed + seed})
-                    run = stages.run(distillation.learn, own, few, folder / name, cache=cache)
+                    run = stages.run(distillation.train, own, few, folder / name, cache=cache)
                     runs.append(stages.predictions(run, manifest, split, cache=cache))
-                answers[fraction, way] = runs
+                predictions[fraction, variant] = runs
     found = {"split": split, "samples": len(part), "seeds": list(seeds), "labels": {}}
     for fraction in fractions:
         row = {
-            way: stages.scores(part, runs) for (f, way), runs in answers.items() if f == fraction
+            variant: stages.scores(part, runs)
+            for (f, variant), runs in predictions.items()
+            if f == fraction
         }
         gains = {
             f"{after} over {before}": stages.scores(
-                part, answers[fraction, after], answers[fraction, before]
+                part, predictions[fraction, after], predictions[fraction, before]
             )
             for after, before in _PAIRS
-            if (fraction, after) in answers
+            if (fraction, after) in predictions
         }
         found["labels"][f"{100 * fraction:g} %"] = row | gains
     write_json(folder / "probes.json", found)
@@ -90,16 +93,18 @@ def compare(
     return found
 
 
-_WAYS = {"from scratch": False, "fine-tuned": True}
+_VARIANTS = {"from scratch": False, "fine-tuned": True}
 _PAIRS = (
-    ("neighbours", "neighbours, random network"),
+    ("k-NN", "k-NN, random network"),
     ("linear probe", "linear probe, random network"),
     ("fine-tuned", "from scratch"),
 )
 
 
-def _frozen(recipe, manifest: Manifest, part: Manifest, pretrained, fractions, seeds, cache):
-    """Predictions of neighbours and linear probes on frozen features: (share, way) -> runs."""
+def _frozen_predictions(
+    recipe, manifest: Manifest, part: Manifest, pretrained, fractions, seeds, cache
+) -> dict:
+    """Predictions of k-NN and linear probe on frozen features: (fraction, variant) -> runs."""
     keras.utils.set_random_seed(recipe.dino.seed)
     trained = saving.load_model(pretrained, manifest.classes)
     load = dict(zip(("height", "width", "channels"), trained.input_shape[1:], strict=True))
@@ -107,39 +112,41 @@ def _frozen(recipe, manifest: Manifest, part: Manifest, pretrained, fractions, s
     some = train.replace(train.samples[:: max(1, len(train) // 256)])
     random = _random_like(trained, loading.load_images(some, **load))
     bodies = {"": features(trained), ", random network": features(random)}
-    answers: dict = {}
+    predictions: dict = {}
     for suffix, body in bodies.items():
         known = manifest.where(lambda s: s.split == "train")
         found = {
             name: knn.embed(body, loading.load_images(p, **load, cache=cache, progress=track))
-            for name, p in (("known", known), ("asked", part))
+            for name, p in (("train", known), ("eval", part))
         }
         row = {s.path: i for i, s in enumerate(known)}
         for fraction in fractions:
             for seed in seeds:
                 few = subsets.few_labels(manifest, fraction, seed).part("train")
-                taken = found["known"][[row[s.path] for s in few]]
-                for way, probe in (("neighbours", knn), ("linear probe", linear_probe)):
-                    votes = probe.classify(taken, few.labels(), found["asked"], len(part.classes))
-                    answers.setdefault((fraction, way + suffix), []).append(votes.argmax(1))
-    return answers
+                taken = found["train"][[row[s.path] for s in few]]
+                for name, probe in (("k-NN", knn), ("linear probe", linear_probe)):
+                    votes = probe.classify(taken, few.labels(), found["eval"], len(part.classes))
+                    predictions.setdefault((fraction, name + suffix), []).append(votes.argmax(1))
+    return predictions
 
 
 def _random_like(model: keras.Model, images: np.ndarray) -> keras.Model:
-    """The same architecture with fresh weights, BatchNorm's statistics taken from `images`."""
+    """The same architecture with new random weights and BatchNorm statistics from `images`."""
     fresh = keras.models.clone_model(model)
     batch = images.astype(np.float32)
-    layer_freezing.settle(layer_freezing.leaves(fresh), lambda: fresh(batch, training=True))
+    layer_freezing.recalibrate_batch_norm(
+        layer_freezing.leaves(fresh), lambda: fresh(batch, training=True)
+    )
     return fresh
 
 
 def table(found: dict) -> str:
-    """The comparison as Markdown: a row a way, a column a share of the labels (UAR)."""
+    """The comparison as a Markdown table of UAR: a row per variant, a column per fraction."""
     shares = list(found["labels"])
     rows = []
-    for way in found["labels"][shares[0]]:
-        show = report.points if " over " in way else report.percent
-        rows.append([way, *(show(found["labels"][share][way]["uar"]) for share in shares)])
+    for variant in found["labels"][shares[0]]:
+        show = report.points if " over " in variant else report.percent
+        rows.append([variant, *(show(found["labels"][share][variant]["uar"]) for share in shares)])
     return report.table(["UAR with these labels", *shares], rows) + (
         f"\n\nOn the {found['samples']:,} samples of {found['split']}, mean of "
         f"{len(found['seeds'])} seeds; 95 % intervals over samples or subjects, and seeds."

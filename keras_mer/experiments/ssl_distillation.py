@@ -1,4 +1,4 @@
-"""From images without labels to a small model: pretrain, fine-tune, distil, evaluate, export."""
+"""Self-supervised distillation: DINO pretraining, fine-tuning, distillation, export."""
 
 import json
 from pathlib import Path
@@ -22,82 +22,83 @@ from keras_mer.progress import console
 from keras_mer.training import dino as dino_training
 from keras_mer.training import distillation
 
-#: The four models that are compared: the name of their folders -> what they are.
-KINDS = {
+#: The models that are compared: prefix of the run folder -> name in tables.
+MODELS = {
     "teacher-scratch": "teacher from scratch",
     "teacher-dino": "teacher after DINO",
     "student-alone": "student alone",
     "student-distilled": "student distilled",
 }
-#: The steps that must pay: (what is said of it, after, before).
+#: The comparisons that are reported: (name, model, baseline).
 STEPS = (
     ("DINO for the teacher", "teacher-dino", "teacher-scratch"),
     ("distillation for the student", "student-distilled", "student-alone"),
-    ("the student beside its teacher", "student-distilled", "teacher-dino"),
+    ("the student against its teacher", "student-distilled", "teacher-dino"),
 )
 
 
 def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cache=None) -> dict:
-    """Run a recipe's whole chain, or what is left of it.
+    """Run all stages of self-supervised distillation that are not complete yet.
 
-    `folder` then holds a run folder for each stage: ``dino``, and for each seed the four of
-    `KINDS`; beside them `table.md` and `scores.json`. The distilled student of the first seed is
-    published to `out`.
+    `folder` then holds a run folder per stage: ``dino``, and for each seed those of `MODELS`; and
+    `table.md` and `scores.json`. The distilled student of the first seed is exported to `out`.
 
     Args:
         recipe: with `dino`, `student` and `ssl_distillation`; its model is the teacher.
         manifest: with rows in the splits train and validation.
-        folder: of the chain.
-        out: folder of the published student, ``saved_models/<recipe's name>`` by default.
+        folder: of all stages.
+        out: folder of the exported student, ``saved_models/<recipe's name>`` by default.
         cache: folder for decoded images.
 
     Returns:
         The scores, as in `scores.json`.
 
     Raises:
-        UserError: when the recipe names no student, and what the stages raise.
+        UserError: if the recipe has no `student.model`, and as the stages.
     """
     if not recipe.student.model:
-        raise UserError(f"{recipe.name}: student.model is missing: who is to learn?")
+        raise UserError(
+            f"{recipe.name}: student.model is missing; it names the small model to train"
+        )
     folder, seeds = Path(folder), recipe.ssl_distillation.seeds
     manifest = subsets.hold_out(manifest, recipe.ssl_distillation.hold_out)
-    split = stages.judged(manifest)
-    _stage("pretrain")
+    split = stages.eval_split(manifest)
+    _announce("pretrain")
     dino = stages.run(
-        dino_training.pretrain, plain(recipe, recipe.name, dino=recipe.dino), manifest,
+        dino_training.pretrain, single_run(recipe, recipe.name, dino=recipe.dino), manifest,
         folder / "dino", cache=cache,
     )  # fmt: skip
-    guesses = {kind: [] for kind in KINDS}
-    labelled = {
+    predictions = {kind: [] for kind in MODELS}
+    labeled = {
         seed: subsets.few_labels(manifest, recipe.ssl_distillation.labels, seed) for seed in seeds
     }
-    # Kind by kind, so that whether DINO pays is known before any student learns.
-    for kind in KINDS:
+    # Model by model: the effect of DINO is known before students are trained.
+    for kind in MODELS:
         for seed in seeds:
-            _stage(f"{KINDS[kind]}, seed {seed}")
+            _announce(f"{MODELS[kind]}, seed {seed}")
             path = folder / f"{kind}-seed{seed}"
-            own = stage(recipe, kind, seed, dino, folder)
-            # Without labels in its loss a student may learn from every image.
-            free = kind == "student-distilled" and recipe.student.hard == 0
-            seen = manifest if free else labelled[seed]
-            stages.run(distillation.learn, own, seen, path, cache=cache)
-            guesses[kind].append(stages.predictions(path, manifest, split, cache=cache))
-    _stage("export")
+            own = stage_recipe(recipe, kind, seed, dino, folder)
+            # With weight 0 of the labels, the student trains on all images.
+            unlabeled = kind == "student-distilled" and recipe.student.hard == 0
+            data = manifest if unlabeled else labeled[seed]
+            stages.run(distillation.train, own, data, path, cache=cache)
+            predictions[kind].append(stages.predictions(path, manifest, split, cache=cache))
+    _announce("export")
     part = manifest.part(split)
     found = {"split": split, "samples": len(part), "seeds": seeds, "models": {}, "steps": {}}
-    for kind, runs in guesses.items():
+    for kind, runs in predictions.items():
         card = _export(recipe, folder, kind, out)
         found["models"][kind] = stages.scores(part, runs) | _size(folder, kind, seeds[0], card)
     for name, after, before in STEPS:
-        found["steps"][name] = stages.scores(part, guesses[after], guesses[before])
-    found["nearest neighbours after DINO"] = _nearest(dino)
+        found["steps"][name] = stages.scores(part, predictions[after], predictions[before])
+    found["k-NN accuracy after DINO"] = _knn_accuracy(dino)
     write_json(folder / "scores.json", found)
     write_text(folder / "table.md", table(found) + "\n")
     return found
 
 
-def plain(recipe: Recipe, name: str, **sections) -> Recipe:
-    """The recipe under another name, without the sections of a chain but those given."""
+def single_run(recipe: Recipe, name: str, **sections) -> Recipe:
+    """The recipe of one run: renamed, multi-stage sections reset except those in `sections`."""
     empty = {
         "dino": Dino(),
         "student": Student(),
@@ -107,13 +108,20 @@ def plain(recipe: Recipe, name: str, **sections) -> Recipe:
     return recipe.model_copy(update={"name": name} | empty | sections)
 
 
-def stage(recipe: Recipe, kind: str, seed: int, dino: Path, folder: Path) -> Recipe:
-    """The recipe by which a model of the chain is trained."""
+def stage_recipe(recipe: Recipe, kind: str, seed: int, dino: Path, folder: Path) -> Recipe:
+    """The recipe of one training run.
+
+    Args:
+        recipe: of the whole experiment.
+        kind: a key of `MODELS`.
+        seed: added to the recipe's `training.seed`.
+        dino: folder of the DINO run.
+        folder: of all stages.
+    """
     name = f"{recipe.name}-{kind}"
-    own = plain(recipe, name)
+    own = single_run(recipe, name)
     if kind == "teacher-dino":
-        # Its statistics are the crops': let BatchNorm learn those of whole faces.
-        own = plain(recipe, name, transfer=after(dino, recipe.transfer))
+        own = single_run(recipe, name, transfer=transfer_from(dino, recipe.transfer))
     elif kind.startswith("student"):
         own = own.model_copy(update={"model": recipe.student.model})
         own = own.changed(recipe.student.changes) if recipe.student.changes else own
@@ -126,12 +134,13 @@ def stage(recipe: Recipe, kind: str, seed: int, dino: Path, folder: Path) -> Rec
     return own.changed({"training.seed": own.training.seed + seed})
 
 
-def after(dino: Path, transfer: Transfer) -> Transfer:
-    """The recipe's `transfer`, from a DINO run."""
+def transfer_from(dino: Path, transfer: Transfer) -> Transfer:
+    """The recipe's `transfer` section with the weights of a DINO run."""
+    # BatchNorm is trained, because the statistics of the DINO run are those of crops.
     return transfer.model_copy(update={"weights": str(dino), "batch_norm": True})
 
 
-def _stage(name: str) -> None:
+def _announce(name: str) -> None:
     console.print(f"\n[bold]{name}[/bold]")
 
 
@@ -149,7 +158,7 @@ def _export(recipe: Recipe, folder: Path, kind: str, out) -> dict:
         (target / "card.json").stat().st_mtime >= source.stat().st_mtime
     ):
         return stages.card_of(target)
-    # What is only compared is exported whatever it loses.
+    # Models that are only compared are exported regardless of quantization loss.
     return export_run.export_run(
         run, target, variants=tuple(variants), allow_loss=kind != "student-distilled"
     )
@@ -167,15 +176,15 @@ def _size(folder: Path, kind: str, seed: int, card: dict) -> dict:
     }
 
 
-def _nearest(dino: Path) -> float:
+def _knn_accuracy(dino: Path) -> float:
     return json.loads((dino / "summary.json").read_text(encoding="utf-8"))["best"]["nearest"]
 
 
 def table(found: dict) -> str:
-    """The chain's scores as Markdown: the four models, and what each step brought."""
+    """The scores as Markdown tables: the models, and the gain of each step."""
     models = [
         [
-            KINDS[kind],
+            MODELS[kind],
             report.percent(m["accuracy"]),
             report.percent(m["uar"]),
             f"{m['parameters']:,}",
@@ -199,7 +208,7 @@ def table(found: dict) -> str:
     return "\n\n".join(
         [
             report.table(header, models),
-            report.table(["what it brings", "accuracy", "UAR", "pays"], steps),
+            report.table(["gain", "accuracy", "UAR", "significant"], steps),
             f"On the {found['samples']:,} samples of {found['split']}, mean of {seeds} "
             f"seed{'s' * (seeds > 1)}; 95 % intervals over samples or subjects, and seeds. "
             "Latency: median of one face on one thread.",

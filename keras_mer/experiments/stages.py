@@ -1,4 +1,4 @@
-"""Runs of a larger experiment: each in a folder of its own, skipped when it is done."""
+"""Runs of a larger experiment: each in its own folder, resumable, skipped when complete."""
 
 import csv
 import json
@@ -17,32 +17,33 @@ from keras_mer.training import run_folder
 
 
 def done(folder: Path) -> bool:
-    """Whether a run folder holds a run that went to its end."""
+    """Whether a run folder holds a completed run."""
     return (folder / "summary.json").is_file() and (folder / "model.keras").is_file()
 
 
 def run(
-    learn: Callable[..., Path], recipe: Recipe, manifest: Manifest, folder: Path, *, cache=None
+    train: Callable[..., Path], recipe: Recipe, manifest: Manifest, folder: Path, *, cache=None
 ) -> Path:
-    """Train a run, go on with it, or leave it as it is when it is done; returns its folder.
+    """Train or resume a run, or skip it if it is complete; returns its folder.
 
     Args:
-        learn: `teaching.learn` or `pretraining.pretrain`.
+        train: `distillation.train` or `dino.pretrain`.
+        recipe, manifest, folder, cache: its arguments.
 
     Raises:
-        UserError: when the folder belongs to another recipe, and what `learn` raises.
+        UserError: if the folder holds a run of another recipe, and as `train`.
     """
-    run_folder.claim(folder, recipe)
+    run_folder.check_run_config(folder, recipe)
     if done(folder):
-        console.print(f"{folder}: done before", markup=False)
+        console.print(f"{folder}: complete, skipped", markup=False)
         return folder
     keras.utils.clear_session()
-    learn(recipe, manifest, folder, cache=cache)
+    train(recipe, manifest, folder, cache=cache)
     return folder
 
 
 def predictions(folder: Path, manifest: Manifest, split: str, *, cache=None) -> np.ndarray:
-    """The class indices that a run predicts for a split, evaluated once and kept, (samples,)."""
+    """A run's predicted class indices for a split, (samples,); evaluated once and kept."""
     out = folder / f"evaluation-{split}"
     if not (out / "predictions.csv").is_file():
         model = saving.load_model(folder, manifest.classes)
@@ -55,13 +56,13 @@ def predictions(folder: Path, manifest: Manifest, split: str, *, cache=None) -> 
     return np.array([manifest.classes.index(row["prediction"]) for row in rows])
 
 
-def judged(manifest: Manifest) -> str:
-    """The split on which scores are reported: test where there is one, else validation."""
+def eval_split(manifest: Manifest) -> str:
+    """The split on which scores are reported: test if it has samples, else validation."""
     return "test" if manifest.counts("split")["test"] else "validation"
 
 
 def groups(part: Manifest) -> np.ndarray | None:
-    """The subjects of a part, where every sample names one: intervals are over them then."""
+    """The subjects of a part for the bootstrap, or None unless all samples have one."""
     subjects = np.array([s.subject for s in part])
     return subjects if all(subjects) else None
 

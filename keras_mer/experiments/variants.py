@@ -1,4 +1,4 @@
-"""One task learnt in several ways, several times over: what does each way bring?"""
+"""Comparison of recipe variants on one task, with several seeds and paired differences."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,70 +15,71 @@ from keras_mer.training import distillation, run_folder
 _SCORES = ("accuracy", "uar")
 
 
-def learn(
-    ways: Mapping[str, Recipe],
+def compare(
+    variants: Mapping[str, Recipe],
     manifest: Callable[[int], Manifest],
     folder: str | Path,
     *,
     seeds: int = 3,
     cache=None,
 ) -> dict:
-    """Learn every way with every seed; score each once, on samples that no epoch was chosen on.
+    """Train every variant with every seed and compare the scores with the first variant's.
 
-    A run has the folder ``WAY-SEED`` below `folder`, resumable and skipped when done; beside them
-    stand `ways.md` and `ways.json`.
+    Scores are computed on samples that were not used to select the epoch. Every run has a folder
+    ``VARIANT-SEED`` in `folder`, is resumable and skipped when complete. The results are written to
+    `variants.md` and `variants.json`.
 
     Args:
-        ways: name -> recipe; the others are set against the first.
-        manifest: the split of a seed, the same for every way. Its test part is scored, or its
-            validation part where it has none (see `subsets.hold_out`).
+        variants: name -> recipe; the first is the baseline.
+        manifest: returns the manifest for a seed, the same for all variants. The test split is
+            scored, or validation if there is no test split (see `subsets.hold_out`).
         folder: to write.
-        seeds: how many; each replaces the recipe's `training.seed`.
+        seeds: number of seeds; each replaces the recipe's `training.seed`.
         cache: folder for decoded images.
 
     Returns:
-        JSON-ready: split, samples, labels (how many were learnt from), and under ways for each
+        JSON-ready: split, samples, labels (number of training labels), and under variants for each
         its `accuracy`, `uar` and `macro_f1` as ``[mean, low, high]``, the same under `difference`
-        from the first way, and the accuracy `of_each_seed`.
+        from the first variant, and the accuracy `of_each_seed`.
     """
     folder = Path(folder)
-    answers: dict[str, list[np.ndarray]] = {name: [] for name in ways}
+    predictions: dict[str, list[np.ndarray]] = {name: [] for name in variants}
     for seed in range(seeds):
         own = manifest(seed)
-        split = stages.judged(own)
-        for name, recipe in ways.items():
+        split = stages.eval_split(own)
+        for name, recipe in variants.items():
             seeded = recipe.changed({"training.seed": seed})
             run = stages.run(
-                distillation.learn, seeded, own, folder / f"{name}-{seed}", cache=cache
+                distillation.train, seeded, own, folder / f"{name}-{seed}", cache=cache
             )
-            # By the run's own manifest: its paths, which a comparison reads, start at the run.
+            # With the run's own manifest, whose paths are relative to the run folder.
             _, kept = run_folder.load_run(run)
-            answers[name].append(stages.predictions(run, kept, split, cache=cache))
+            predictions[name].append(stages.predictions(run, kept, split, cache=cache))
     part = own.part(split)
-    first = next(iter(ways))
+    first = next(iter(variants))
     found: dict = {
         "split": split,
         "samples": len(part),
         "labels": len(own.part("train")),
         "seeds": seeds,
-        "ways": {},
+        "variants": {},
     }
-    for name, runs in answers.items():
+    for name, runs in predictions.items():
         entry = stages.scores(part, runs)
         if name != first:
-            entry["difference"] = stages.scores(part, runs, answers[first])
+            entry["difference"] = stages.scores(part, runs, predictions[first])
         entry["of_each_seed"] = [round(float((r == part.labels()).mean()), 4) for r in runs]
-        found["ways"][name] = entry
-    write_json(folder / "ways.json", found)
-    write_text(folder / "ways.md", table(found) + "\n")
+        found["variants"][name] = entry
+    write_json(folder / "variants.json", found)
+    write_text(folder / "variants.md", table(found) + "\n")
     return found
 
 
 def table(found: dict) -> str:
-    """What `learn` found as Markdown, a row a way."""
-    first = next(iter(found["ways"]))
+    """The result of `compare` as a Markdown table, a row per variant."""
+    first = next(iter(found["variants"]))
     rows = []
-    for name, entry in found["ways"].items():
+    for name, entry in found["variants"].items():
         rows.append(
             [
                 name,
@@ -91,11 +92,11 @@ def table(found: dict) -> str:
             ]
         )
     header = [
-        f"{found['labels']:,} labels", "accuracy", "UAR", f"accuracy less {first}'s",
-        f"UAR less {first}'s", "accuracy of each seed",
+        f"{found['labels']:,} labels", "accuracy", "UAR", f"accuracy, difference to {first}",
+        f"UAR, difference to {first}", "accuracy of each seed",
     ]  # fmt: skip
     return report.table(header, rows) + (
         f"\n\nOn the {found['samples']:,} samples of {found['split']}, mean of {found['seeds']} "
         f"seed{'s' * (found['seeds'] != 1)}; 95 % intervals over samples or subjects, and seeds; "
-        "differences in points, paired."
+        "paired differences in percentage points."
     )

@@ -1,7 +1,7 @@
-"""Keras models by name: each a function of its configuration that returns a functional model.
+"""Registry of Keras models: each entry is a function that builds a functional model.
 
-Every model takes raw pixels, 0 to 255, and returns logits in float32; `with_probabilities` adds
-the softmax that saved and exported files carry.
+Every model takes raw pixels, 0 to 255, and returns float32 logits; `with_probabilities` adds the
+softmax that saved and exported models end with.
 """
 
 import inspect
@@ -42,7 +42,7 @@ _KINDS = {
 
 
 def names() -> list[str]:
-    """The registered models."""
+    """The names of the registered models, sorted."""
     return sorted(MODELS)
 
 
@@ -69,7 +69,7 @@ def input_shape(config: Mapping) -> tuple[int, ...]:
 
 
 def defaults(name: str) -> dict:
-    """A registered model's arguments and what they are when nothing is said.
+    """The arguments of a registered model with their default values.
 
     Raises:
         UserError: for an unknown model.
@@ -88,7 +88,7 @@ def build(name: str, *, classes: int, **config) -> keras.Model:
 
     Returns:
         A functional model: (batch, size, size, channels), 0 to 255 -> (batch, classes) logits;
-        one of kind "clip" takes (batch, frames, size, size, channels).
+        a model of kind "clip" takes (batch, frames, size, size, channels).
 
     Raises:
         UserError: for an unknown model or argument.
@@ -117,13 +117,18 @@ def _function(name: str) -> Callable[..., keras.Model]:
 
 
 def with_probabilities(model: keras.Model) -> keras.Model:
-    """The same model, weights shared, with a float32 softmax behind its logits."""
+    """The same model with a float32 softmax after its logits; weights are shared."""
     outputs = keras.layers.Softmax(dtype="float32", name="probabilities")(model.output)
     return keras.Model(model.input, outputs, name=model.name)
 
 
 def ensemble(members: list[keras.Model]) -> keras.Model:
-    """One model whose probabilities are the mean of its members': same input, same classes."""
+    """One model whose probabilities are the mean of the probabilities of `members`.
+
+    Args:
+        members: models with probabilities, of the same input shape and the same classes; a single
+            one is returned as it is.
+    """
     if len(members) == 1:
         return members[0]
     for i, member in enumerate(members):

@@ -1,4 +1,4 @@
-"""A small residual network for faces of 48 to 64 pixels."""
+"""A small residual CNN for faces of 48 to 64 pixels."""
 
 import keras
 from keras import layers
@@ -17,26 +17,26 @@ def cnn(
     dropout: float = 0.3,
     pool: str = "places",
 ) -> keras.Model:
-    """A residual CNN (He et al. 2016) whose last layer still knows where on the face it looks.
+    """A residual CNN (He et al. 2016) with position-dependent pooling of the last feature map.
 
-    A convolution at full size, then stages of `depth` residual blocks of two 3x3 convolutions;
-    the side halves after each. Faces are centred, so a place means something: instead of
-    averaging it away, the last feature map is weighed place by place with a global depthwise
-    convolution (MobileFaceNets, Chen et al. 2018).
+    A convolution at full resolution, then stages of `depth` residual blocks of two 3x3
+    convolutions, each stage followed by 2x2 max pooling. Faces are centered, so positions in the
+    feature map correspond to parts of the face: a global depthwise convolution with a weight per
+    position and channel (MobileFaceNets, Chen et al. 2018) replaces global average pooling.
 
     Args:
         classes: number of outputs.
         size: side of the square input, pixels; at least ``2 ** (1 + len(filters))``.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (gray) or 3 (RGB).
         stem: filters of the first convolution.
         filters: filters of each stage.
-        depth: residual blocks a stage.
-        dropout: rate before the logits (a third of it on whole feature maps after each stage).
-        pool: "places" as above, or "average", whose weights fit inputs of any size: small crops
-            then cost less in learning without labels.
+        depth: residual blocks per stage.
+        dropout: rate before the logits; spatial dropout after each stage has a third of it.
+        pool: "places" (the global depthwise convolution) or "average" (global average pooling,
+            whose weights do not depend on the input size, as small crops in DINO need).
 
     Returns:
-        (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits. With the defaults,
+        (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits. The defaults give
         1.2 million parameters and 100 million multiply-adds.
 
     Raises:
@@ -54,7 +54,7 @@ def cnn(
         x = layers.GlobalAveragePooling2D()(x)
     elif pool == "places":
         x = layers.DepthwiseConv2D(x.shape[1], use_bias=False, name="places")(x)
-        x = _normalise(x)
+        x = _normalize(x)
         x = layers.Flatten()(x)
     else:
         raise UserError(f"pool: expected places or average, got '{pool}'")
@@ -73,9 +73,9 @@ def _residual(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
 
 def _conv(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
     x = layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
-    return _normalise(x)
+    return _normalize(x)
 
 
-def _normalise(x: keras.KerasTensor) -> keras.KerasTensor:
-    # Keras's momentum of 0.99 lags hundreds of steps behind, more than few labels take to learn.
+def _normalize(x: keras.KerasTensor) -> keras.KerasTensor:
+    # Keras's default of 0.99 averages over hundreds of steps, more than a run on few labels has.
     return layers.BatchNormalization(momentum=0.9)(x)

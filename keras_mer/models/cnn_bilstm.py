@@ -1,4 +1,4 @@
-"""A recurrent network over frames: any image model sees each frame, an LSTM reads the sequence."""
+"""A recurrent model for clips: an image encoder per frame, then a bidirectional LSTM."""
 
 import keras
 from keras import layers, ops
@@ -21,43 +21,43 @@ def cnn_bilstm(
     dropout: float = 0.3,
     unroll: bool = False,
 ) -> keras.Model:
-    """Time-distributed CNN, then a bidirectional LSTM (Donahue et al. 2015; Graves et al. 2005).
+    """A time-distributed CNN and a bidirectional LSTM (Donahue et al. 2015; Graves et al. 2005).
 
     Args:
         classes: number of outputs.
-        frames: frames a clip.
+        frames: frames per clip.
         size: side of the square frames, pixels.
-        channels: of a frame.
-        encoder: the image model that sees each frame: a registered name, or a mapping with `name`
-            and that model's own arguments. What it computes before its logits is the sequence.
-        weights: path of a `.keras` file of a trained image model, which is then the encoder (it
-            says its size and channels itself; `encoder` is not read).
-        freeze: keep the encoder as it is.
-        units: of the LSTM, in each direction.
-        attention: weigh the frames by a learnt score (Bahdanau et al. 2015, without a query)
-            instead of taking both directions' last states.
-        magnify: 0 shows the encoder the frames as they are; otherwise it sees how each differs from
-            the clip's first frame, on mid-grey, so many times as strong. A micro-expression
-            changes a few grey values in a face that stays, and differs from it less than any two
-            faces do.
+        channels: channels of a frame.
+        encoder: the image model applied to each frame: a registered name, or a mapping with `name`
+            and the model's own arguments. Its features before the logits form the sequence.
+        weights: path of a `.keras` file of a trained image model to use as the encoder; its input
+            shape must match, and `encoder` is ignored.
+        freeze: do not train the encoder.
+        units: LSTM units per direction.
+        attention: pool over time with learned attention weights (Bahdanau et al. 2015, without a
+            query) instead of using the last state of both directions.
+        magnify: 0 passes the frames unchanged. Otherwise the encoder gets each frame's difference
+            from the first frame, multiplied by this factor and added to mid-gray (128): a
+            micro-expression changes pixels by a few gray values, less than faces differ from each
+            other.
         dropout: rate before the LSTM and before the logits.
-        unroll: write the loop over time out, which TFLite's builtin operators need; the weights
-            are the same (see `unrolled`). Training is faster without.
+        unroll: unroll the LSTM over time, as TFLite's builtin operators require; the weights are
+            the same (see `unrolled`). Training is faster without.
 
     Returns:
         (batch, frames, size, size, channels) pixels 0..255 -> (batch, classes) logits.
 
     Raises:
-        UserError: for an unknown encoder, or weights that are no image model of this input.
+        UserError: for an unknown encoder, or weights of a model with another input or no logits.
     """
-    seen = _encoder(encoder, weights, size, channels)
-    seen.trainable = not freeze
+    frame_encoder = _encoder(encoder, weights, size, channels)
+    frame_encoder.trainable = not freeze
     inputs = keras.Input((frames, size, size, channels), name="pixels")
-    # All frames as one batch: what TimeDistributed means, in one call instead of one a frame.
+    # All frames form one batch: as TimeDistributed, with one call instead of one per frame.
     x = inputs
     if magnify:
         x = magnify * (x - x[:, :1]) + 128.0
-    x = seen(ops.reshape(x, (-1, size, size, channels)))
+    x = frame_encoder(ops.reshape(x, (-1, size, size, channels)))
     x = ops.reshape(x, (-1, frames, x.shape[-1]))
     x = layers.Dropout(dropout)(x)
     recurrent = layers.LSTM(units, return_sequences=attention, unroll=unroll)
@@ -70,7 +70,7 @@ def cnn_bilstm(
 
 
 def _encoder(encoder: str | dict, weights: str | None, size: int, channels: int) -> keras.Model:
-    from keras_mer import models  # which imports this file
+    from keras_mer import models  # it imports this module
 
     if weights is None:
         config = {"name": encoder} if isinstance(encoder, str) else dict(encoder)
@@ -87,33 +87,35 @@ def _encoder(encoder: str | dict, weights: str | None, size: int, channels: int)
         )
     names = [layer.name for layer in model.layers]
     if "logits" not in names:
-        raise UserError(f"{weights or encoder} has no layer 'logits': no image model of keras_mer")
+        raise UserError(
+            f"{weights or encoder} has no layer 'logits': expected an image model of keras_mer"
+        )
     return keras.Model(model.input, model.get_layer("logits").input, name="encoder")
 
 
 def unrolled(model: keras.Model) -> keras.Model:
-    """The same model in float32 with its loops over time written out, weights copied exactly.
+    """A float32 copy of the model with unrolled recurrent layers and the same weights.
 
-    TFLite's builtin operators have no loop that its converter takes over from a rolled LSTM, and
-    none for half precision.
+    The converter cannot express a rolled LSTM, or a half-precision one, in TFLite's builtin
+    operators.
 
     Args:
-        model: any functional model; one without a recurrent layer is returned as it is.
+        model: any functional model; a model without recurrent layers is returned unchanged.
     """
     config = model.get_config()
     if not _change(config, "unroll", True):
         return model
     _change(config, "name", "float32", within="DTypePolicy")
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")  # for what a config says nothing about: containers
-    twin = keras.Model.from_config(config)
+    keras.config.set_dtype_policy("float32")  # for layers without a dtype in their config
+    copy = keras.Model.from_config(config)
     keras.config.set_dtype_policy(policy)
-    twin.set_weights(model.get_weights())
-    return twin
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _change(value, key: str, new, within: str | None = None, inside: bool = False) -> int:
-    """Set `key` wherever it stands in a nested config, or only in configs of a class `within`."""
+    """Set `key` everywhere in a nested config, or only in configs of the class `within`."""
     if isinstance(value, list | tuple):
         return sum(_change(v, key, new, within) for v in value)
     if not isinstance(value, dict):

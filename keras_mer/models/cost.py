@@ -1,4 +1,4 @@
-"""What one prediction costs, read from the graph of a Keras model."""
+"""Multiply-adds of a Keras model."""
 
 import math
 
@@ -6,13 +6,13 @@ import keras
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Multiplications with a weight that one sample needs: convolutions, dense, recurrent layers.
+    """Multiply-adds of one sample in convolutions, dense layers and recurrent layers.
 
-    What has no weights (pooling, activations, resizing) is left out, as papers do, and so are
-    normalisations, which fold into the convolutions before them when a model is exported.
+    Layers without weights (pooling, activations, resizing) do not count, as is usual in papers,
+    nor do normalization layers, which export folds into the preceding convolution.
 
     Args:
-        model: functional; a model nested in one that reads clips counts once a frame.
+        model: functional; a model nested in a clip model counts once per frame.
     """
     frames = model.input_shape[1] if len(model.input_shape) == 5 else 1
     return sum(
@@ -27,22 +27,22 @@ def _layer(layer: keras.layers.Layer) -> int:
     if isinstance(layer, keras.layers.RNN):
         return _recurrent(layer, [layer])
     kernels = [w for w in layer.weights if w.name in _KERNELS]
-    if not kernels or isinstance(layer, _FREE):
+    if not kernels or isinstance(layer, _NORMALIZATIONS):
         return 0
     if isinstance(layer, keras.layers.SeparableConv2D):
-        # The first of its two steps already works at the output's size.
-        return _places(layer.output) * sum(math.prod(w.shape) for w in kernels)
+        # The depthwise step already runs at the output's size.
+        return _positions(layer.output) * sum(math.prod(w.shape) for w in kernels)
     if isinstance(layer, keras.layers.Conv2DTranspose):
-        return _places(layer.input) * math.prod(kernels[0].shape)
-    return _places(layer.output) * sum(math.prod(w.shape) for w in kernels)
+        return _positions(layer.input) * math.prod(kernels[0].shape)
+    return _positions(layer.output) * sum(math.prod(w.shape) for w in kernels)
 
 
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
-_FREE = (keras.layers.BatchNormalization, keras.layers.LayerNormalization)
+_NORMALIZATIONS = (keras.layers.BatchNormalization, keras.layers.LayerNormalization)
 
 
-def _places(tensor: keras.KerasTensor) -> int:
-    """How often a kernel is laid on: the positions of a map, the steps of a sequence."""
+def _positions(tensor: keras.KerasTensor) -> int:
+    """Number of positions at which a kernel is applied: pixels of a map, steps of a sequence."""
     return math.prod(side or 1 for side in tensor.shape[1:-1])
 
 

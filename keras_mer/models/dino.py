@@ -1,9 +1,9 @@
-"""DINO: a network learns from images without labels, from a slow-moving average of itself.
+"""DINO: self-supervised learning by self-distillation from a momentum teacher.
 
-Caron et al. 2021, "Emerging Properties in Self-Supervised Vision Transformers". Two networks of
-one architecture see crops of the same image; the student must foretell, from any crop, what the
-teacher makes of the two large ones. The teacher is never trained: it starts as the student's copy
-and follows as an exponential moving average of it.
+Caron et al. 2021, "Emerging Properties in Self-Supervised Vision Transformers". Student and teacher
+have the same architecture. From every crop of an image the student predicts the teacher's output
+for the two global crops. The teacher is an exponential moving average of the student and receives
+no gradient.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from keras_mer.models.features import at_size
 
 @keras.saving.register_keras_serializable("keras_mer")
 class Prototypes(layers.Layer):
-    """A linear layer whose every output has a weight vector of length one, without bias.
+    """A weight-normalized linear layer without bias, the last layer of DINO's head.
 
-    The last layer of DINO's head, weight-normalised with the gain fixed at 1 (Salimans and Kingma
-    2016): as the input has length one as well, an output is a cosine.
+    Every output's weight vector has unit length (Salimans and Kingma 2016, gain fixed at 1); for
+    inputs of unit length an output is a cosine similarity.
 
     Args:
-        units: outputs.
+        units: number of outputs.
 
-    Input and output: (batch, features) -> (batch, units), in float32 whatever the policy. While
-    the variable `open` is 0 no gradient reaches the kernel; `DINO` sets it.
+    Input and output: (batch, features) -> (batch, units), float32 under every precision policy.
+    While the variable `gate` is 0 the kernel receives no gradient; `DINO` sets it.
     """
 
     def __init__(self, units, dtype="float32", **kwargs):
@@ -37,10 +37,10 @@ class Prototypes(layers.Layer):
 
     def build(self, input_shape):
         self.kernel = self.add_weight((input_shape[-1], self.units), "glorot_normal", name="kernel")
-        self.open = self.add_weight((), "ones", trainable=False, name="open")
+        self.gate = self.add_weight((), "ones", trainable=False, name="gate")
 
     def call(self, inputs):
-        kernel = self.kernel * self.open + ops.stop_gradient(self.kernel) * (1 - self.open)
+        kernel = self.kernel * self.gate + ops.stop_gradient(self.kernel) * (1 - self.gate)
         return ops.matmul(inputs, ops.normalize(kernel, axis=0))
 
     def compute_output_shape(self, input_shape):
@@ -58,20 +58,20 @@ def projection_head(
     depth: int = 3,
     batch_norm: bool = False,
 ) -> keras.Model:
-    """DINO's head: dense layers with GELU, a bottleneck of length one, weight-normalised outputs.
+    """DINO's projection head: an MLP with GELU, an L2-normalized bottleneck and `Prototypes`.
 
-    The paper has 65,536 outputs, 2,048 hidden units and 256 in the bottleneck for a million
-    images of a thousand classes; faces at 48 pixels need far fewer.
+    The paper uses 65,536 outputs, 2,048 hidden units and a bottleneck of 256 for ImageNet; the
+    defaults are for small faces.
 
     Args:
         features: width of the backbone's features.
-        outputs: K, the last layer's.
+        outputs: K, the number of prototypes.
         hidden: width of the dense layers before the bottleneck.
         bottleneck: width of the last dense layer.
-        depth: dense layers, the bottleneck's included.
-        batch_norm: normalise before each GELU. Features of a small convnet that has learnt nothing
-            are nearly the same for all faces; without it, directions close up in the first epochs
-            and take many to open again.
+        depth: number of dense layers, including the bottleneck.
+        batch_norm: apply BatchNorm before each GELU. An untrained small CNN gives nearly the same
+            features for all faces; without BatchNorm the bottleneck collapses to few directions in
+            the first epochs and recovers slowly.
 
     Returns:
         (batch, features) -> (batch, outputs), float32.
@@ -81,12 +81,12 @@ def projection_head(
         last = number == depth - 1
         x = layers.Dense(
             bottleneck if last else hidden,
-            # The paper's standard deviation of 0.02 is for 2,048 units: in narrow layers it shrinks
-            # the bottleneck so far that dividing by its length overflows float16 gradients.
+            # The paper's standard deviation of 0.02 suits 2,048 units. In narrow layers it makes
+            # the bottleneck so small that the L2 normalization overflows float16 gradients.
             kernel_initializer="he_normal",
         )(x)
         if not last:
-            # A teacher that follows within a few hundred steps needs statistics that do.
+            # The teacher follows within a few hundred steps; its statistics must, too.
             x = layers.BatchNormalization(momentum=0.9)(x) if batch_norm else x
             x = layers.Activation("gelu")(x)
     x = layers.UnitNormalization(dtype="float32", name="unit")(x)
@@ -95,13 +95,13 @@ def projection_head(
 
 @dataclass(frozen=True)
 class Schedules:
-    """What changes from step to step, each a function of the step (`keras_mer.training.schedules`).
+    """Per-step schedules of DINO, each a function of the step (`keras_mer.training.schedules`).
 
     Attributes:
-        rate: the optimiser's learning rate.
-        weight_decay: the optimiser's weight decay.
-        momentum: of the teacher's average; towards 1 at the end.
-        temperature: the teacher's.
+        rate: learning rate of the optimizer.
+        weight_decay: weight decay of the optimizer.
+        momentum: momentum of the teacher's moving average; approaches 1.
+        temperature: temperature of the teacher's softmax.
     """
 
     rate: Callable
@@ -111,38 +111,39 @@ class Schedules:
 
 
 class DINO(keras.Model):
-    """A student and its teacher, trained on crops: ``fit`` takes batches of `MultiCrop`'s dicts.
+    """A student and its momentum teacher; ``fit`` takes the batches of `MultiCrop`.
 
-    BatchNorm: the student normalises by the statistics of the crops of one size in the batch, and
-    only those of the global crops move its moving statistics. The teacher, which sees no others,
-    runs in inference mode, with moving statistics that are averaged from the student's like its
-    weights (EMAN, Cai et al. 2021): it sees no dropout, its answer to an image does not depend on
-    the rest of the batch, and no batch can leak which crops belong together.
+    BatchNorm: the student normalizes with the statistics of the crops of one size in the batch;
+    only the global crops update its moving statistics. The teacher sees global crops only and
+    runs in inference mode; its moving statistics are averaged from the student's like its weights
+    (EMAN, Cai et al. 2021). So the teacher has no dropout, its output for an image does not depend
+    on the rest of the batch, and batch statistics cannot reveal which crops belong together.
 
-    The gradient step is Keras's own (``super().train_step``), so that loss scaling, replicas and
-    sample weights are right without a line here; what is DINO's own follows it. Each replica
-    averages the same weights; the centre is a variable that replicas average.
+    The gradient step is Keras's own (``super().train_step``), which handles loss scaling, replicas
+    and sample weights. All replicas average the same weights into the teacher; the center is a
+    variable with mean aggregation.
 
     Args:
         backbone: pixels -> (batch, features), e.g. `features.features(model)`.
         head: (batch, features) -> (batch, outputs), e.g. `projection_head`.
-        schedules: rates, momentum and temperature by step.
-        local_size: side of the local crops, pixels; None for the backbone's own.
+        schedules: learning rate, weight decay, momentum and temperature by step.
+        local_size: side of the local crops, pixels; None for the backbone's own input size.
         student_temperature: tau_s.
-        balance: what keeps outputs in use, "centre" (`losses.centred`) or "sinkhorn"
-            (`losses.sinkhorn`, over the batch that one device sees).
-        centre_momentum: of the centre's moving average.
-        frozen_steps: first steps in which the head's last layer does not learn.
+        balance: how collapse to few outputs is prevented: "centre" (`losses.centered`) or
+            "sinkhorn" (`losses.sinkhorn`, over the batch of one device).
+        center_momentum: momentum of the center's moving average.
+        frozen_steps: number of first steps in which the head's last layer is not trained.
 
     Input: {"global": (batch, 2, size, size, channels), "local": (batch, n, local, local,
     channels)}, the local crops optional; targets are ignored. Output: the student's and the
     teacher's outputs, (batch, crops, outputs).
 
-    Metrics: `entropy` of the teacher's probabilities and `spread`, the entropy of their mean over
-    the batch, both as shares of the largest possible one; `information`, the difference of the two
-    in nats (what an output tells of the image); `deviation` of the teacher's outputs over the
-    batch, 1 where the bottleneck's directions are spread evenly, 0 where all images look alike to
-    it (after Chen and He 2021). See `keras_mer.training.dino.CollapseStop`.
+    Metrics: `entropy`, the mean entropy of the teacher's probabilities, and `mean_output_entropy`,
+    the entropy of their mean over the batch, both relative to the maximum, log K; `information`,
+    the difference of the two in nats (the mutual information of image and output); `deviation`,
+    the normalized standard deviation of the teacher's outputs over the batch: 1 for uniformly
+    distributed directions, 0 if all images give the same output (after Chen and He 2021). See
+    `keras_mer.training.dino.CollapseStop`.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class DINO(keras.Model):
         local_size: int | None = None,
         student_temperature: float = 0.1,
         balance: str = "centre",
-        centre_momentum: float = 0.9,
+        center_momentum: float = 0.9,
         frozen_steps: int = 0,
         name: str = "dino",
     ):
@@ -162,41 +163,45 @@ class DINO(keras.Model):
         self.teacher_backbone = keras.models.clone_model(backbone)
         self.teacher_head = keras.models.clone_model(head)
         self.teacher_backbone.trainable = self.teacher_head.trainable = False
-        # A function, so that the layers it shares with the backbone are not saved twice.
+        # Kept in a closure: as an attribute, the shared layers would be saved twice.
         local = at_size(backbone, local_size or backbone.input_shape[1])
         self._local = lambda x, training: local(x, training=training)
         self.schedules = schedules
         self.student_temperature = student_temperature
         self.balance = balance
-        self.centre_momentum = centre_momentum
+        self.center_momentum = center_momentum
         self.frozen_steps = frozen_steps
         self.step = self.add_weight((), "zeros", trainable=False, name="step")
-        self.centre = self.add_weight(
-            (head.output_shape[-1],), "zeros", trainable=False, name="centre", aggregation="mean"
+        self.center = self.add_weight(
+            (head.output_shape[-1],), "zeros", trainable=False, name="center", aggregation="mean"
         )
         self._mean = losses.Mean()
-        names = ("entropy", "spread", "information", "deviation")
+        names = ("entropy", "mean_output_entropy", "information", "deviation")
+        # The attribute's name is part of the paths in saved weights: keep it.
         self.watched = [keras.metrics.Mean(name) for name in names]
-        for mine, copy in self._pairs():
-            copy.assign(mine)
+        for student, teacher in self._weight_pairs():
+            teacher.assign(student)
         self.built = True
 
-    def _pairs(self):
-        """The student's variables beside the teacher's."""
-        mine = [*self.backbone.weights, *self.head.weights]
-        return zip(mine, [*self.teacher_backbone.weights, *self.teacher_head.weights], strict=True)
+    def _weight_pairs(self):
+        """Pairs of corresponding variables: the student's, the teacher's."""
+        student = [*self.backbone.weights, *self.head.weights]
+        teacher = [*self.teacher_backbone.weights, *self.teacher_head.weights]
+        return zip(student, teacher, strict=True)
 
-    def settle(self, inputs) -> None:
-        """Take BatchNorm's statistics from a batch of crops, before the first step.
+    def recalibrate_batch_norm(self, inputs) -> None:
+        """Set BatchNorm's moving statistics from a batch of crops, before the first step.
 
-        The student normalises by its batch, the teacher by moving statistics, which start as 0 and
-        1: it would not be the student's copy, say the same of every image, and teach just that for
-        hundreds of steps, until they have moved.
+        The student normalizes with batch statistics, the teacher with moving statistics. Those
+        start at mean 0 and variance 1, with which the teacher gives nearly the same output for
+        every image, and the student would learn that for hundreds of steps.
         """
-        large = {"global": inputs["global"]}
-        layer_freezing.settle(self._parts(), lambda: self._student(large, training=True))
-        for mine, copy in self._pairs():
-            copy.assign(mine)
+        global_crops = {"global": inputs["global"]}
+        layer_freezing.recalibrate_batch_norm(
+            self._student_layers(), lambda: self._student(global_crops, training=True)
+        )
+        for student, teacher in self._weight_pairs():
+            teacher.assign(student)
 
     def call(self, inputs, training=False):
         teacher = _each_crop(self.teacher, inputs["global"])
@@ -205,18 +210,18 @@ class DINO(keras.Model):
     def _student(self, inputs, training):
         """The student's outputs for every crop, (batch, crops, outputs)."""
 
-        def see(backbone, crops):
+        def apply(backbone, crops):
             return _each_crop(
                 lambda x: self.head(backbone(x, training=training), training=training), crops
             )
 
-        seen = see(self.backbone, inputs["global"])
+        outputs = apply(self.backbone, inputs["global"])
         if "local" not in inputs:
-            return seen
-        with layer_freezing.momentum(self._parts(), 1.0):
-            return ops.concatenate([seen, see(self._local, inputs["local"])], axis=1)
+            return outputs
+        with layer_freezing.batch_norm_momentum(self._student_layers(), 1.0):
+            return ops.concatenate([outputs, apply(self._local, inputs["local"])], axis=1)
 
-    def _parts(self):
+    def _student_layers(self):
         return [*layer_freezing.leaves(self.backbone), *layer_freezing.leaves(self.head)]
 
     def teacher(self, pixels):
@@ -224,51 +229,56 @@ class DINO(keras.Model):
         return self.teacher_head(self.teacher_backbone(pixels, training=False), training=False)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The mean of `losses.dino`, as far as the batch has weights by these."""
+        """The mean of `losses.dino` over the batch, weighted if there are sample weights."""
         temperature = self.schedules.temperature(self.step)
         teacher = ops.cast(y_pred["teacher"], "float32")
         if self.balance == "sinkhorn":
-            wanted = losses.sinkhorn(teacher, temperature)
+            targets = losses.sinkhorn(teacher, temperature)
         else:
-            wanted = losses.centred(teacher, self.centre, temperature)
-        values = losses.dino(y_pred["student"], wanted, self.student_temperature)
-        self._watch(teacher, wanted)
+            targets = losses.centered(teacher, self.center, temperature)
+        values = losses.dino(y_pred["student"], targets, self.student_temperature)
+        self._update_metrics(teacher, targets)
         if training:
-            m = self.centre_momentum
-            self.centre.assign(m * self.centre + (1 - m) * ops.mean(teacher, axis=(0, 1)))
+            m = self.center_momentum
+            self.center.assign(m * self.center + (1 - m) * ops.mean(teacher, axis=(0, 1)))
         return self._mean(None, values, sample_weight)
 
-    def _watch(self, outputs, probabilities):
+    def _update_metrics(self, outputs, probabilities):
         count = outputs.shape[-1]
         flat = ops.reshape(probabilities, (-1, count))
-        most = ops.log(float(count))
+        largest = ops.log(float(count))
         entropy = ops.mean(_entropy(flat))
-        spread = _entropy(ops.mean(flat, axis=0))
-        # A cosine of two random directions in d dimensions deviates by 1 / sqrt(d).
+        mean_output_entropy = _entropy(ops.mean(flat, axis=0))
+        # The cosine of random directions in d dimensions has standard deviation 1 / sqrt(d).
         width = self.head.get_layer("prototypes").kernel.shape[0]
         deviation = ops.mean(ops.std(ops.reshape(outputs, (-1, count)), axis=0)) * width**0.5
-        values = (entropy / most, spread / most, spread - entropy, deviation)
+        values = (
+            entropy / largest,
+            mean_output_entropy / largest,
+            mean_output_entropy - entropy,
+            deviation,
+        )
         for metric, value in zip(self.watched, values, strict=True):
             metric.update_state(ops.stop_gradient(value))
 
     def train_step(self, data):
-        """Set this step's rates, take Keras's gradient step, let the teacher follow."""
+        """Assign the scheduled values, take Keras's gradient step, update the teacher."""
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         optimizer.learning_rate.assign(self.schedules.rate(self.step))
         if optimizer.weight_decay is not None:
             optimizer.weight_decay.assign(self.schedules.weight_decay(self.step))
-        is_open = ops.cast(self.step >= self.frozen_steps, "float32")
-        self.head.get_layer("prototypes").open.assign(is_open)
+        gate = ops.cast(self.step >= self.frozen_steps, "float32")
+        self.head.get_layer("prototypes").gate.assign(gate)
         logs = super().train_step(data)
         momentum = self.schedules.momentum(self.step)
-        for mine, copy in self._pairs():
-            copy.assign(momentum * copy + (1 - momentum) * mine)
+        for student, teacher in self._weight_pairs():
+            teacher.assign(momentum * teacher + (1 - momentum) * student)
         self.step.assign_add(1)
         return logs
 
 
 def _each_crop(function: Callable, crops):
-    """Apply a function of (batch, ...) to (batch, crops, ...): one pass for crops of one size."""
+    """Apply a function of (batch, ...) to (batch, crops, ...) in one call."""
     count, shape = crops.shape[1], crops.shape[2:]
     out = function(ops.reshape(crops, (-1, *shape)))
     return ops.reshape(out, (-1, count, *out.shape[1:]))

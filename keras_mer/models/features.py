@@ -1,4 +1,4 @@
-"""What stands before a model's last layer, and the same model on inputs of another size."""
+"""Submodels that share layers: features, logits, and the same model at another input size."""
 
 import keras
 
@@ -6,15 +6,15 @@ from keras_mer.errors import UserError
 
 
 def features(model: keras.Model) -> keras.Model:
-    """The part of a model before its last layer with weights, layers shared: pixels -> features.
+    """The part of a model before its last layer with weights; layers are shared.
 
-    A softmax behind the logits is passed over, so a saved model will do.
+    Works for models with and without a final softmax.
 
     Returns:
         (batch, height, width, channels) -> (batch, features).
 
     Raises:
-        UserError: when what stands there is no vector.
+        UserError: when the last layer's input is not a vector.
     """
     layer = _last_weighted(model)
     out = layer.input
@@ -27,10 +27,10 @@ def features(model: keras.Model) -> keras.Model:
 
 
 def logits(model: keras.Model) -> keras.Model:
-    """A model up to its last layer with weights, layers shared: pixels -> (batch, classes) logits.
+    """The model without its final softmax; layers are shared: pixels -> (batch, classes) logits.
 
-    Exactly the model itself, less the softmax that saved files carry. Of a committee, whose output
-    is a mean of probabilities, their logarithms, which a softmax takes back to them.
+    The output of an ensemble is a mean of probabilities: its logits are their logarithms, whose
+    softmax is that mean.
     """
     layer = _last_weighted(model)
     if isinstance(layer, keras.Model):
@@ -44,7 +44,7 @@ def _last_weighted(model: keras.Model) -> keras.Layer:
 
 
 def at_size(model: keras.Model, size: int) -> keras.Model:
-    """The same layers and weights on square inputs of another size.
+    """A model with the same layers and weights for square inputs of another size, in pixels.
 
     Raises:
         UserError: for a model whose weights or outputs depend on the input's size.
@@ -61,7 +61,7 @@ def at_size(model: keras.Model, size: int) -> keras.Model:
     if made is None or made.output_shape != model.output_shape:
         raise UserError(
             f"model '{model.name}' has weights for inputs of {model.input_shape[1]} pixels alone; "
-            f"crops of {size} pixels need a network that averages over places (a cnn with "
-            f"pool: average), or give them {model.input_shape[1]} pixels, too"
+            f"crops of {size} pixels need a network with global average pooling (a cnn with "
+            f"pool: average); or set their size to {model.input_shape[1]} pixels"
         )
     return made

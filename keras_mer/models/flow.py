@@ -1,4 +1,4 @@
-"""The models for flow images of micro-expressions: a small CNN, and a kernel machine."""
+"""Models for optical-flow images of micro-expressions: a small CNN and a kernel model."""
 
 import keras
 from keras import layers, ops
@@ -15,29 +15,29 @@ def flow(
     dropout: float = 0.5,
     mirror: bool = True,
 ) -> keras.Model:
-    """A small CNN on per-clip standardised flow.
+    """A small CNN on per-clip standardized flow.
 
-    A flow image is min-max stretched, so a single strong pixel moves the zero level and the scale
-    of all others. Each channel of each clip is therefore standardised over its own pixels (which
-    needs no other clip, and no label).
+    Flow images are min-max normalized, so a single extreme pixel shifts the zero level and the
+    scale of all others. Each channel of each clip is therefore standardized over its own pixels,
+    which uses no other clip and no label.
 
     Args:
         classes: number of outputs.
         size: side of the square input, pixels.
-        channels: of the input; the published ones are horizontal flow, vertical flow and strain.
-        filters: of each convolution; each halves the side.
-        kernel: side of the first one.
-        dropout: rate before the logits (a third of it on whole feature maps after the first).
-        mirror: look at the mirrored face, too (its horizontal flow turned around), with the same
-            weights, and take the mean: a mirrored expression is the same expression.
+        channels: of the input: horizontal flow, vertical flow and optical strain.
+        filters: filters of each convolution; each has stride 2.
+        kernel: side of the first convolution's kernel.
+        dropout: rate before the logits; spatial dropout after the first convolution has a third.
+        mirror: average the logits of the flow and of its left-right mirror image, whose horizontal
+            component is negated.
 
     Returns:
         (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits.
     """
     inputs = keras.Input((size, size, channels), name="pixels")
-    x = _standardised(inputs)
+    x = _standardize(inputs)
     body = _body(x.shape[1:], classes, filters, kernel, dropout)
-    return keras.Model(inputs, _both_ways(body, x) if mirror else body(x), name="flow")
+    return keras.Model(inputs, _average_with_mirror(body, x) if mirror else body(x), name="flow")
 
 
 def flow_kernel(
@@ -50,35 +50,35 @@ def flow_kernel(
     mirror: bool = True,
     ridge: float = 0.1,
 ) -> keras.Model:
-    """A kernel machine on per-clip standardised flow: how like is it to each of `anchors` clips?
+    """A Gaussian (RBF) kernel model on per-clip standardized flow.
 
-    The flow is standardised as in `flow`, smoothed, halved and brought to length one; against
-    each anchor stands exp(-reach |x - anchor|^2), and the scores are a linear map of these. As a
-    network it is two dense layers. `training.closed_form.KernelRidge` computes their weights, the
-    anchors being the clips to learn; a gradient can go on from there.
+    The flow is standardized as in `flow`, smoothed, downsampled by 2 and scaled to unit length.
+    The logits are a linear combination of the kernels exp(-reach |x - anchor|^2): two dense
+    layers. `keras_mer.training.closed_form.KernelRidge` computes their weights in closed form,
+    with the training clips as anchors.
 
     Args:
         classes: number of outputs.
         size: side of the square input, pixels.
-        channels: of the input; the published ones are horizontal flow, vertical flow and strain.
-        anchors: how many clips it is held against.
-        reach: of an anchor: the larger, the nearer a clip must be.
-        smooth: how many times every pixel is replaced by the mean of the 3x3 around it.
-        mirror: look at the mirrored face, too, and take the mean.
-        ridge: strength of the regularization; used when it is fitted.
+        channels: of the input: horizontal flow, vertical flow and optical strain.
+        anchors: number of anchors (training clips).
+        reach: the kernel's coefficient (gamma); the larger, the narrower the kernel.
+        smooth: how many times a 3x3 mean filter is applied.
+        mirror: average the logits of the flow and of its left-right mirror image.
+        ridge: strength of the regularization; used when the model is fitted.
 
     Returns:
         (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits.
     """
     inputs = keras.Input((size, size, channels), name="pixels")
-    x = _standardised(inputs)
+    x = _standardize(inputs)
     body_in = z = keras.Input(x.shape[1:], name="standardised")
     for _ in range(smooth):
         z = layers.AveragePooling2D(3, strides=1, padding="same")(z)
     z = layers.AveragePooling2D(2)(z)
     z = layers.Flatten()(z)
     z = layers.UnitNormalization(name="features")(z)
-    # of two vectors of length one: exp(-reach |x - a|^2) = exp(2 reach x.a - 2 reach)
+    # for unit vectors, exp(-reach |x - a|^2) = exp(2 reach x.a - 2 reach)
     z = layers.Dense(
         anchors,
         activation="exponential",
@@ -87,21 +87,23 @@ def flow_kernel(
         name="anchors",
     )(z)
     body = keras.Model(body_in, blocks.logits(z, classes), name="body")
-    return keras.Model(inputs, _both_ways(body, x) if mirror else body(x), name="flow_kernel")
+    return keras.Model(
+        inputs, _average_with_mirror(body, x) if mirror else body(x), name="flow_kernel"
+    )
 
 
-def _standardised(inputs: keras.KerasTensor) -> keras.KerasTensor:
+def _standardize(inputs: keras.KerasTensor) -> keras.KerasTensor:
     # epsilon in squared pixels: a blank channel stays blank
     return layers.LayerNormalization(
         axis=(1, 2), epsilon=1.0, center=False, scale=False, name="standardise"
     )(inputs)
 
 
-def _both_ways(body: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
-    """The mean score of standardised flow and of the mirrored face's."""
+def _average_with_mirror(body: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
+    """The mean logits of standardized flow and of its mirror image."""
     u, others = blocks.flip(x[..., :1], axis=2), blocks.flip(x[..., 1:], axis=2)
     both = ops.stack([x, ops.concatenate([-u, others], axis=-1)], axis=1)
-    # one batch of both, so that batch normalisation sees one distribution
+    # both in one batch, so that batch normalization uses the statistics of both
     scores = body(ops.reshape(both, (-1, *x.shape[1:])))
     return ops.mean(ops.reshape(scores, (-1, 2, scores.shape[-1])), axis=1)
 

@@ -1,4 +1,4 @@
-"""Which layers of a model learn, and what BatchNorm takes for the mean of all."""
+"""Freezing of layers by block, and control of BatchNorm's moving statistics."""
 
 import contextlib
 import re
@@ -8,11 +8,11 @@ import keras
 
 from keras_mer.errors import UserError
 
-# What keras.applications' layer names say of the block they stand in: block6a_expand_conv,
+# The block in layer names of keras.applications: block6a_expand_conv,
 # conv5_block3_1_conv, block_13_project, expanded_conv_4_depthwise, conv_pw_13,
 # convnext_tiny_stage_3_block_2_depthwise_conv.
 _BLOCK = re.compile(r"(.*?block_?\d+[a-z]?)(?:_|$)|(expanded_conv(?:_\d+)?)_[a-z]|conv_[dp]w_(\d+)")
-_NORMALISATIONS = (
+_NORMALIZATIONS = (
     keras.layers.BatchNormalization,
     keras.layers.LayerNormalization,
     keras.layers.GroupNormalization,
@@ -20,7 +20,7 @@ _NORMALISATIONS = (
 
 
 def leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model in order, with those of nested models in the place of these."""
+    """The layers of a model in order; nested models are replaced by their layers."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from leaves(layer)
@@ -29,12 +29,12 @@ def leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def nested(model: keras.Model) -> keras.Model | None:
-    """The nested model called backbone, or None."""
+    """The nested model named "backbone", or None."""
     return next((x for x in model.layers if x.name == "backbone"), None)
 
 
 def body(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers that a new task keeps: the backbone's, or all before the logits."""
+    """The layers shared between tasks: the backbone's, or all before the logits."""
     inside = nested(model)
     if inside is not None:
         return list(leaves(inside))
@@ -42,10 +42,10 @@ def body(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def blocks(model: keras.Model) -> list[list[keras.layers.Layer]]:
-    """The body's layers that have weights, in blocks from the input up.
+    """The body's layers with weights, grouped into blocks, from input to output.
 
-    A block is what the names of keras.applications say (``block6a``, ``conv5_block3``); elsewhere
-    a layer with the normalisation behind it.
+    In keras.applications the layer names state the block (``block6a``, ``conv5_block3``); in other
+    models a block is a layer with the normalization layer after it.
     """
     made: list[list[keras.layers.Layer]] = []
     last = None
@@ -54,7 +54,7 @@ def blocks(model: keras.Model) -> list[list[keras.layers.Layer]]:
             continue
         found = _BLOCK.match(layer.name)
         block = next((group for group in found.groups() if group), None) if found else None
-        same = block == last if block else isinstance(layer, _NORMALISATIONS)
+        same = block == last if block else isinstance(layer, _NORMALIZATIONS)
         if made and same:
             made[-1].append(layer)
         else:
@@ -64,19 +64,19 @@ def blocks(model: keras.Model) -> list[list[keras.layers.Layer]]:
 
 
 def freeze(model: keras.Model, unfreeze: int | str, batch_norm: bool = True) -> int:
-    """Let the head and the top blocks of the body learn, and nothing else; compile afterwards.
+    """Make only the head and the top blocks of the body trainable; compile the model afterwards.
 
     Args:
         model: any registered model.
-        unfreeze: ``"all"``, or how many blocks from the top.
-        batch_norm: whether the BatchNorm of these blocks learns and follows the batches'
-            statistics, too; otherwise it runs as in inference, as frozen blocks always do.
+        unfreeze: number of blocks to train, from the output, or ``"all"``.
+        batch_norm: whether the BatchNorm layers of these blocks train and update their moving
+            statistics; otherwise they run in inference mode, as those of frozen blocks do.
 
     Returns:
-        How many blocks the body has.
+        The number of blocks in the body.
 
     Raises:
-        UserError: for a number of blocks that the body does not have.
+        UserError: for more blocks than the body has.
     """
     found = blocks(model)
     count = len(found) if unfreeze == "all" else unfreeze
@@ -85,20 +85,21 @@ def freeze(model: keras.Model, unfreeze: int | str, batch_norm: bool = True) -> 
             f"transfer.unfreeze: expected all or a number up to {len(found)} (the blocks of "
             f"{model.name}), got {unfreeze}"
         )
-    learning = {id(layer) for block in found[len(found) - count :] for layer in block}
+    trained = {id(layer) for block in found[len(found) - count :] for layer in block}
     for layer in body(model):
-        still = not batch_norm and isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = id(layer) in learning and not still
+        frozen = not batch_norm and isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = id(layer) in trained and not frozen
     return len(found)
 
 
 @contextlib.contextmanager
-def momentum(layers: Iterable[keras.layers.Layer], value: float) -> Iterator[None]:
-    """Another momentum for BatchNorm's moving statistics: 0 takes the next batch's, 1 keeps them.
+def batch_norm_momentum(layers: Iterable[keras.layers.Layer], value: float) -> Iterator[None]:
+    """Context manager that sets the momentum of BatchNorm's moving statistics.
 
     Args:
-        layers: those that may be BatchNorm.
-        value: the momentum of what is called, or traced, inside.
+        layers: any layers; only BatchNorm layers are changed.
+        value: momentum of calls (and traces) inside the context: 0 replaces the moving statistics
+            with those of the batch, 1 keeps them.
     """
     norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
     kept = [layer.momentum for layer in norms]
@@ -111,14 +112,15 @@ def momentum(layers: Iterable[keras.layers.Layer], value: float) -> Iterator[Non
             layer.momentum = own
 
 
-def settle(layers: Iterable[keras.layers.Layer], run: Callable[[], object]) -> None:
-    """Set BatchNorm's moving statistics to those of one batch, as if many like it had gone by.
+def recalibrate_batch_norm(layers: Iterable[keras.layers.Layer], run: Callable[[], object]) -> None:
+    """Set BatchNorm's moving statistics to those of one batch.
 
-    They start as 0 and 1: in inference mode, a new network says nearly the same of every image.
+    They start at mean 0 and variance 1, with which an untrained network in inference mode gives
+    nearly the same output for every image.
 
     Args:
-        layers: those that may be BatchNorm.
-        run: takes the batch through them, in training mode.
+        layers: any layers; only BatchNorm layers are changed.
+        run: a function that calls the layers on the batch in training mode.
     """
-    with momentum(layers, 0.0):
+    with batch_norm_momentum(layers, 0.0):
         run()

@@ -1,4 +1,4 @@
-"""The baseline: three convolutions, two dense layers."""
+"""The baseline CNN: three convolutions and two dense layers."""
 
 import keras
 from keras import layers
@@ -19,7 +19,7 @@ def lenet(
     Args:
         classes: number of outputs.
         size: side of the square input, pixels.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (gray) or 3 (RGB).
         filters: filters of each 3x3 convolution; each is followed by a 2x2 max pooling.
         units: width of the hidden dense layer.
         dropout: rate before both dense layers (half of it after each pooling).

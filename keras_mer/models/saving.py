@@ -1,4 +1,4 @@
-"""Read saved Keras models."""
+"""Loading of saved Keras models."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,11 @@ from keras_mer.errors import UserError
 
 
 def load_model(path: str | os.PathLike, classes: tuple[str, ...] | None = None) -> keras.Model:
-    """Load a `.keras` file of a run or of a published model.
+    """Load the Keras model of a run or of an exported model.
+
+    Args:
+        path: a `.keras` file, or a folder that holds `model.keras`.
+        classes: the expected classes, if their number is to be checked.
 
     Raises:
         UserError: for a missing or corrupt file, or one with another number of outputs.
@@ -21,7 +25,7 @@ def load_model(path: str | os.PathLike, classes: tuple[str, ...] | None = None) 
         raise UserError(f"no model at {path}; train one with: make train")
     try:
         model = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # a corrupt archive fails in many ways, inside zipfile, h5py, json
+    except Exception as error:  # zipfile, h5py and json each raise their own for a corrupt file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: not a readable Keras model ({reason[:120]})") from None
     if classes is not None and model.output_shape[-1] != len(classes):

@@ -1,4 +1,4 @@
-"""The published shallow triple stream network for flow images."""
+"""STSTNet, a shallow three-stream CNN for flow images."""
 
 import keras
 from keras import layers
@@ -13,29 +13,28 @@ def ststnet(
     streams: tuple[int, ...] = (3, 5, 8),
     dropout: float = 0.5,
 ) -> keras.Model:
-    """STSTNet (Liong et al. 2019, arXiv 1902.03634), parameter for parameter.
+    """STSTNet (Liong et al. 2019, arXiv 1902.03634) with the published number of parameters.
 
-    Three streams of one 3x3 convolution each (3, 5 and 8 filters), ReLU, batch normalisation, 3x3
-    max pooling and dropout; their maps side by side, 2x2 average pooling, 400 features, one dense
-    layer. The streams read the same image, and nothing in them mixes channels after the
-    convolution: side by side they are one convolution of 16 filters, which is how they are
-    computed here, in a third of the time.
+    Three streams of one 3x3 convolution each (3, 5 and 8 filters), ReLU, batch normalization, 3x3
+    max pooling and dropout; their maps are concatenated, then 2x2 average pooling, 400 features
+    and one dense layer. All streams read the same image and do not mix channels after the
+    convolution, so they are computed as one convolution of 16 filters, in a third of the time.
 
-    As in the authors' code, raw pixels go in as they are, and Adam at 5e-5 is meant to learn it.
+    As in the authors' code, pixels are not rescaled; the authors train with Adam at 5e-5.
 
     Args:
         classes: number of outputs.
         size: side of the square input, pixels.
-        channels: of the input; the published ones are horizontal flow, vertical flow and strain.
+        channels: of the input: horizontal flow, vertical flow and optical strain.
         streams: filters of each stream.
-        dropout: rate behind the max pooling.
+        dropout: rate after the max pooling.
 
     Returns:
-        (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits. With the defaults
-        and three classes, 1,683 trainable parameters.
+        (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits. The defaults give
+        1,683 trainable parameters for three classes.
     """
     inputs = keras.Input((size, size, channels), name="pixels")
-    # PyTorch's uniform(-1/sqrt(fan in), 1/sqrt(fan in)), from which the published model starts
+    # PyTorch's default, uniform(-1/sqrt(fan in), 1/sqrt(fan in)), as in the published code
     start = {
         "kernel_initializer": keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
     }

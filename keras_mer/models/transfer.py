@@ -1,4 +1,4 @@
-"""A network of keras.applications under a new head, fed with the same raw faces as every model."""
+"""A keras.applications backbone with a new classification head."""
 
 import inspect
 import sys
@@ -26,20 +26,20 @@ def transfer(
     head: tuple[int, ...] = (),
     dropout: float = 0.3,
 ) -> keras.Model:
-    """A backbone of keras.applications by name, with everything it expects inside the graph.
+    """A keras.applications backbone with its preprocessing inside the graph.
 
-    The face is enlarged to `resolution`, becomes three channels and goes through the backbone's
-    own preprocessing, so that one file takes the same raw face as the small networks. The weights
-    are random: `keras_mer.training.pretrained` loads ImageNet's, a file's or an earlier run's.
+    The face is resized to `resolution`, converted to three channels and preprocessed as the
+    backbone expects, so that the model takes the same raw pixels as the other models. The weights
+    are random: `keras_mer.training.pretrained` loads those of ImageNet, a file or a run.
 
     Args:
         classes: number of outputs.
         size: side of the square input, pixels.
-        channels: 1 (grey) or 3 (RGB).
-        backbone: ``"EfficientNetB0"``, ``"MobileNetV2"``, any name in `backbones()`.
-        resolution: side at which the backbone looks, pixels; most go down to 32.
+        channels: 1 (gray) or 3 (RGB).
+        backbone: any name in `backbones()`, such as ``"EfficientNetB0"`` or ``"MobileNetV2"``.
+        resolution: side of the backbone's input, pixels; most accept 32 or more.
         options: the backbone's own arguments, e.g. ``{"alpha": 0.75}``.
-        pooling: of its last feature map: ``"avg"``, ``"max"``, or ``"both"`` side by side.
+        pooling: of its last feature map: ``"avg"``, ``"max"``, or ``"both"`` concatenated.
         head: widths of dense ReLU layers before the logits.
         dropout: rate before each dense layer.
 
@@ -47,15 +47,15 @@ def transfer(
         (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits.
 
     Raises:
-        UserError: for a backbone, an option or a resolution that does not exist.
+        UserError: for an unknown backbone or option, or an unsupported resolution.
     """
     if pooling not in (*_POOLING, "both"):
         raise UserError(f"pooling: expected avg, max or both, got '{pooling}'")
     body = make(backbone, resolution, None, options)
-    # By the name that keras_mer.models.layer_freezing and keras_mer.evaluation.gradcam look for.
+    # keras_mer.models.layer_freezing finds the backbone by this name.
     body.name = "backbone"
     inputs = keras.Input((size, size, channels), name="pixels")
-    # Enlarged before the channels multiply, and in float32: half precision blurs pixels.
+    # Resized before the channels are repeated, and in float32: float16 rounds pixel values.
     x = inputs
     if resolution != size:
         x = layers.Resizing(resolution, resolution, dtype="float32", name="resize")(x)
@@ -71,7 +71,7 @@ def transfer(
 
 
 def backbones() -> list[str]:
-    """The names of keras.applications' networks."""
+    """The names of the networks in keras.applications."""
     return sorted(
         name
         for name, value in vars(keras.applications).items()
@@ -80,7 +80,7 @@ def backbones() -> list[str]:
 
 
 def make(name: str, resolution: int, weights: str | None, options: dict | None) -> keras.Model:
-    """A network of keras.applications without its classifier: RGB of side `resolution` -> map.
+    """A keras.applications network without its classifier: RGB image -> feature map.
 
     Args:
         name: one of `backbones()`.
@@ -89,7 +89,7 @@ def make(name: str, resolution: int, weights: str | None, options: dict | None) 
         options: further arguments.
 
     Raises:
-        UserError: for an unknown name, an unknown option, or a resolution it cannot work at.
+        UserError: for an unknown name or option, or an unsupported resolution.
     """
     known = backbones()
     if name not in known:
@@ -112,28 +112,28 @@ def make(name: str, resolution: int, weights: str | None, options: dict | None) 
         return function(include_top=False, weights=weights, input_shape=shape, **(options or {}))
     except ValueError as error:
         if weights is not None:
-            raise  # the file's fault: keras_mer.training.pretrained says it better
+            raise  # about the file: keras_mer.training.pretrained names it in its own error
         reason = str(error).splitlines()[0]
         raise UserError(f"backbone '{name}' at {resolution} pixels: {reason}") from None
 
 
 def _preprocessed(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Pixels 0..255, grey or RGB, as the backbone was trained on them: three channels."""
+    """Pixels 0..255, gray or RGB, preprocessed for the backbone: three channels."""
     module = sys.modules[getattr(keras.applications, name).__module__]
-    # Every preprocess_input is affine, some swap red and blue: what it does to black and to the
-    # three pure colours is all there is to know.
+    # Every preprocess_input is affine per pixel (some swap red and blue), so its values for black
+    # and for the three primary colors determine it.
     probe = np.zeros((1, 1, 4, 3), np.float32)
     probe[0, 0, 1:] = 255 * np.eye(3, dtype=np.float32)
     seen = module.preprocess_input(probe.copy())[0, 0]
     matrix, offset = (seen[1:] - seen[0]) / 255, seen[0]
     if module.__name__.endswith(".efficientnet"):
-        # Its own normalisation is a layer with *weights*, which a random network has not, and
-        # ImageNet's network divides once more behind it. Left as the identity by
-        # keras_mer.training.pretrained, with ImageNet's statistics here, both see the same.
+        # EfficientNet normalizes with a layer whose *weights* hold the statistics: the identity in
+        # a network with random weights. keras_mer.training.pretrained keeps it the identity, and
+        # ImageNet's statistics are applied here in both cases.
         matrix = np.diag(1 / np.array(_STD, np.float32))
         offset = -255 * np.array(_MEAN, np.float32) / np.array(_STD, np.float32)
     if x.shape[-1] == 1:
         matrix = matrix.sum(0, keepdims=True)
-    # One convolution of a pixel, which TFLite's int8 converter gets right. Three copies of a
-    # grey pixel, then scaled up, it gives the scale of what comes out, and the input with them.
+    # A 1x1 convolution, because TFLite's int8 converter assigns the wrong scale to a gray input
+    # that is repeated three times and then rescaled.
     return ops.add(ops.conv(x, matrix[None, None], padding="valid"), offset)

@@ -1,4 +1,4 @@
-"""What watches a training run from epoch to epoch; `keras_mer.training.checkpoint` keeps it."""
+"""Progress and early-stopping callbacks; checkpoints are in `keras_mer.training.checkpoint`."""
 
 import time
 
@@ -10,8 +10,14 @@ from keras_mer.errors import UserError
 from keras_mer.progress import bar, console
 
 
-def counting_callbacks(settings: Training, monitor: str, mode: str) -> list:
-    """Plateau schedule and early stopping, where the settings ask for them."""
+def monitor_callbacks(settings: Training, monitor: str, mode: str) -> list:
+    """ReduceLROnPlateau and EarlyStopping, as the settings request them.
+
+    Args:
+        settings: of the phase.
+        monitor: the logged metric, e.g. "val_accuracy".
+        mode: "max" or "min".
+    """
     made = []
     if settings.schedule == "plateau":
         made.append(
@@ -24,12 +30,12 @@ def counting_callbacks(settings: Training, monitor: str, mode: str) -> list:
     return made
 
 
-class Bar(keras.callbacks.Callback):
-    """A bar over each epoch's batches.
+class ProgressBar(keras.callbacks.Callback):
+    """A progress bar over the batches of each epoch.
 
     Args:
-        epochs: in all.
-        steps: batches an epoch.
+        epochs: total number of epochs.
+        steps: batches per epoch.
     """
 
     def __init__(self, epochs: int, steps: int):
@@ -45,21 +51,21 @@ class Bar(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.bar.advance(self.task)
 
-    def ended(self, epoch: int) -> tuple[float, float]:
-        """Take the bar away; the seconds of this epoch, and the minutes left in all."""
+    def finish(self, epoch: int) -> tuple[float, float]:
+        """Remove the bar; returns the seconds of this epoch and the minutes left in total."""
         self.bar.stop()
         seconds = time.time() - self.start
         self.times.append(seconds)
         return seconds, float(np.median(self.times)) * (self.epochs - epoch - 1) / 60
 
 
-class Epochs(Bar):
-    """The bar, then a line: metrics, rate, and the time left in all.
+class EpochLog(ProgressBar):
+    """A progress bar, and a line per epoch with metrics, learning rate and remaining time.
 
     Args:
-        epochs: in all phases together.
-        steps: batches an epoch.
-        phase: the number of the phase, logged with every epoch; None where there is only one.
+        epochs: total number of epochs of all phases.
+        steps: batches per epoch.
+        phase: number of the phase, logged with every epoch; None if there is only one.
     """
 
     def __init__(self, epochs: int, steps: int, phase: int | None = None):
@@ -71,7 +77,7 @@ class Epochs(Bar):
         self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def on_epoch_end(self, epoch, logs):
-        seconds, left = self.ended(epoch)
+        seconds, left = self.finish(epoch)
         logs |= {"rate": self.rate, "seconds": seconds}
         if self.phase is not None:
             logs["phase"] = self.phase

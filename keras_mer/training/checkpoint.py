@@ -1,4 +1,4 @@
-"""A run's state, so that a run killed at any moment goes on from its last whole epoch."""
+"""Checkpoints: an interrupted run resumes after its last complete epoch."""
 
 import csv
 import json
@@ -12,23 +12,25 @@ import keras
 from keras_mer.errors import UserError
 from keras_mer.files import replacing, require_space, write_json
 
-# What Keras's own callbacks count from epoch to epoch, and reset when training starts.
+# State of Keras's ReduceLROnPlateau and EarlyStopping, which they reset when training starts.
 _COUNTERS = ("wait", "best", "best_epoch", "cooldown_counter")
+# Earlier names of columns in the history of runs that may be resumed.
+_RENAMED = {"spread": "mean_output_entropy"}
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves everything after each epoch, in one folder that appears whole or not at all.
+    """Saves the state of training after each epoch, in a folder that is written atomically.
 
-    ``checkpoint-NNNN/`` holds the weights and the optimiser (`state.weights.h5`), the model with
-    the best score so far (`best.keras`, float32, with probabilities) and `state.json`: the
+    ``checkpoint-NNNN/`` holds the weights and the optimizer state (`state.weights.h5`), the model
+    with the best score so far (`best.keras`, float32, with probabilities) and `state.json`: the
     history and the counters of `others` (plateau, early stopping). Only the newest is kept.
 
     Args:
         folder: the run's folder.
-        monitor: the name of the logged metric that says which epoch is best.
+        monitor: the logged metric that selects the best epoch.
         mode: "max" or "min".
-        export: called without arguments to return the model that is saved as best.
-        others: callbacks whose counters must survive a restart; they stand before this one.
+        export: function without arguments that returns the model to save as the best one.
+        others: callbacks whose counters are saved and restored; they must run before this one.
     """
 
     def __init__(self, folder, monitor, mode, export, others=()):
@@ -42,16 +44,16 @@ class Checkpoint(keras.callbacks.Callback):
 
     @property
     def epoch(self) -> int:
-        """How many epochs are done."""
+        """Number of completed epochs."""
         return len(self.history)
 
     @property
     def best(self) -> dict | None:
-        """The history's row with the best monitored score; the first one among equals."""
+        """The history's row with the best monitored score; the first one of equals."""
         return self.best_of(self.history)
 
     def best_of(self, rows: list[dict]) -> dict | None:
-        """The best of some of the history's rows."""
+        """The row with the best monitored score among `rows`, or None."""
         return max(rows, key=lambda row: self.sign * row[self.monitor], default=None)
 
     def latest(self) -> Path | None:
@@ -59,26 +61,25 @@ class Checkpoint(keras.callbacks.Callback):
         return max(self.folder.glob("checkpoint-[0-9]*"), default=None)
 
     def read(self) -> int:
-        """Read the newest checkpoint's history, not its weights; returns the epochs done."""
+        """Read the history of the newest checkpoint; returns the number of completed epochs."""
         latest = self.latest()
         if latest is not None:
-            state = json.loads((latest / "state.json").read_text(encoding="utf-8"))
-            self.history = state["history"]
+            self.history = _read_state(latest)["history"]
         return self.epoch
 
     def restore(self, model: keras.Model) -> int:
-        """Load the newest checkpoint into `model`; returns the epochs already done.
+        """Load the newest checkpoint into `model`; returns the number of completed epochs.
 
-        Into a compiled model with its optimiser and the counters of `others`; into one that is
-        not compiled the weights alone, for a phase that begins with an optimiser of its own.
+        A compiled model also gets the optimizer state, and `others` their counters. For a model
+        that is not compiled only the weights are loaded: the next phase has a new optimizer.
 
         Raises:
-            UserError: when its weights do not fit the model.
+            UserError: if its weights do not fit the model.
         """
         latest = self.latest()
         if latest is None:
             return 0
-        state = json.loads((latest / "state.json").read_text(encoding="utf-8"))
+        state = _read_state(latest)
         self.history = state["history"]
         if model.compiled:
             self._counters = state["counters"]
@@ -96,13 +97,13 @@ class Checkpoint(keras.callbacks.Callback):
         for other, counters in zip(self.others, self._counters, strict=False):
             for name, value in counters.items():
                 setattr(other, name, value)
-        self._counters = []  # of this phase: the next one counts anew
+        self._counters = []  # they belong to this phase only
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1} | {name: float(value) for name, value in (logs or {}).items()}
         previous, before = self.latest(), self.best
         self.history = [*self.history, row]
-        # State and best model, four bytes a number, and a megabyte for all else.
+        # State and best model at 4 bytes per number, and a megabyte for the rest.
         numbers = 2 * self.model.count_params() + sum(
             math.prod(v.shape) for v in self.model.optimizer.variables
         )
@@ -121,17 +122,23 @@ class Checkpoint(keras.callbacks.Callback):
         write_history(self.folder / "history.csv", self.history)
 
     def publish(self) -> Path:
-        """Copy the best epoch's model to the run's `model.keras`; returns that path."""
+        """Copy the best epoch's model to the run's `model.keras`; returns its path."""
         file = self.folder / "model.keras"
         with replacing(file) as temporary:
             shutil.copyfile(self.latest() / "best.keras", temporary)
         return file
 
-    def summarise(self, recipe: str, **more) -> None:
+    def write_summary(self, recipe: str, **more) -> None:
         """Write the run's `summary.json`: recipe, epochs, seconds, the best epoch, and `more`."""
         seconds = round(sum(row["seconds"] for row in self.history))
         found = {"recipe": recipe, "epochs": self.epoch, "seconds": seconds, "best": self.best}
         write_json(self.folder / "summary.json", found | more)
+
+
+def _read_state(checkpoint: Path) -> dict:
+    state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    rows = [{_RENAMED.get(k, k): v for k, v in row.items()} for row in state["history"]]
+    return state | {"history": rows}
 
 
 def _counters(callback: keras.callbacks.Callback) -> dict:
@@ -142,7 +149,7 @@ def _counters(callback: keras.callbacks.Callback) -> dict:
 
 
 def write_history(path: str | os.PathLike, history: list[dict]) -> None:
-    """Write a row an epoch: epoch, rate, seconds, and every training and validation metric."""
+    """Write the history as CSV, a row per epoch: epoch, rate, seconds and all metrics."""
     with replacing(path) as temporary, temporary.open("w", newline="") as f:
         writer = csv.DictWriter(f, list(history[0]), lineterminator="\n")
         writer.writeheader()

@@ -13,7 +13,7 @@ from keras_mer.errors import UserError
 from keras_mer.evaluation import report
 from keras_mer.progress import console
 from keras_mer.training import device, setup
-from keras_mer.training.callbacks import Epochs, counting_callbacks
+from keras_mer.training.callbacks import EpochLog, monitor_callbacks
 from keras_mer.training.checkpoint import Checkpoint
 from keras_mer.training.keras_metrics import UnweightedRecall
 from keras_mer.training.phases import Phase, phases
@@ -88,18 +88,20 @@ class _Fit:
                 restored = True
             metrics = ["accuracy", UnweightedRecall(len(self.samples.classes))]
             setup.compile_phase(learner, phase, self.steps, metrics=metrics)
-            self.checkpoint.others = counting_callbacks(phase.settings, self.monitor, self.mode)
+            self.checkpoint.others = monitor_callbacks(phase.settings, self.monitor, self.mode)
             if not restored:
                 self.checkpoint.restore(learner)
                 restored = True
-            waited = phase.waited(self.checkpoint.history, self.monitor, self.checkpoint.sign)
+            waited = phase.epochs_since_best(
+                self.checkpoint.history, self.monitor, self.checkpoint.sign
+            )
             if done < phase.end and not 0 < phase.settings.patience <= waited:
                 self._fit_phase(learner, phase, number, done)
                 done = self.checkpoint.epoch
         return self._finish()
 
     def _fit_phase(self, learner: keras.Model, phase: Phase, number: int, done: int) -> None:
-        log = Epochs(self.phases[-1].end, self.steps, number if len(self.phases) > 1 else None)
+        log = EpochLog(self.phases[-1].end, self.steps, number if len(self.phases) > 1 else None)
         callbacks = [*self.checkpoint.others, log, self.checkpoint]
         if self.settings.tensorboard:
             callbacks.insert(0, keras.callbacks.TensorBoard(self.folder / "tensorboard"))
@@ -137,5 +139,5 @@ class _Fit:
         if len(order) > 1:
             rows = checkpoint.history
             more["phases"] = {p.name: checkpoint.best_of(rows[p.start : p.end]) for p in order}
-        checkpoint.summarise(self.recipe.name, **more)
+        checkpoint.write_summary(self.recipe.name, **more)
         return file

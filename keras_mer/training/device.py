@@ -1,18 +1,21 @@
-"""What the training device is, and how precisely it computes."""
+"""Device set-up: precision policy, random seeds, reduction over replicas."""
 
 import keras
 import tensorflow as tf
 
 
 def precision(name: str) -> str:
-    """The Keras dtype policy of a recipe's `precision`: ``auto`` is mixed_float16 on a GPU."""
+    """The Keras dtype policy of a recipe's `precision`.
+
+    ``auto`` is mixed_float16 on a GPU and float32 on a CPU.
+    """
     if name != "auto":
         return name
     return "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
 
 
 def set_up(precision_name: str, seed: int, deterministic: bool) -> None:
-    """Set the global dtype policy and every random seed; optionally only exact operations."""
+    """Set the global dtype policy and all random seeds; optionally only deterministic kernels."""
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -22,8 +25,12 @@ def set_up(precision_name: str, seed: int, deterministic: bool) -> None:
     keras.mixed_precision.set_global_policy(precision(precision_name))
 
 
-def summed(tensors: list) -> tuple[list, int]:
-    """Each tensor summed over the replicas of a distribution strategy, and how many there are."""
+def all_reduce_sum(tensors: list) -> tuple[list, int]:
+    """The sum of each tensor over the replicas of a distribution strategy, and their number.
+
+    Args:
+        tensors: tensors or None, which stays None.
+    """
     context = tf.distribute.get_replica_context()
     count = 1 if context is None else context.num_replicas_in_sync
     if count == 1:

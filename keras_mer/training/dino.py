@@ -1,4 +1,4 @@
-"""Learn a recipe's network without labels (DINO) into one run folder, resumable like training."""
+"""DINO pretraining of a recipe's network in a resumable run folder."""
 
 from functools import partial
 from pathlib import Path
@@ -17,32 +17,33 @@ from keras_mer.models import dino, layer_freezing
 from keras_mer.models.features import features
 from keras_mer.progress import console, track
 from keras_mer.training import device, optimizers, run_folder, schedules, setup
-from keras_mer.training.callbacks import Bar
+from keras_mer.training.callbacks import ProgressBar
 from keras_mer.training.checkpoint import Checkpoint
 
 
 def pretrain(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None) -> Path:
-    """Train the recipe's network by its `dino` section on the train part's images, labels unseen.
+    """Pretrain the recipe's network with DINO on the images of the train split, without labels.
 
-    The folder then holds `model.keras` (the teacher's body under a random head: what
-    `transfer.weights` takes), `recipe.yaml`, `manifest.csv`, `history.csv`, `curves.png`,
-    `neighbours.png`, `embedding.png`, `summary.json`. Labels are read for `nearest` alone, the
-    score of nearest neighbours, by which nothing is chosen: the last epoch is the one kept.
+    The folder then holds `model.keras` (the teacher's body with a random head, for
+    `transfer.weights`), `recipe.yaml`, `manifest.csv`, `history.csv`, `curves.png`,
+    `neighbors.png`, `embedding.png`, `summary.json`. Labels are used only for the logged metric
+    `nearest`, the accuracy of a k-nearest-neighbor classifier, which selects nothing: the model of
+    the last epoch is kept.
 
     Args:
-        recipe: the experiment.
-        manifest: with rows in the splits train and validation; train rows may lack a label.
-        folder: of the run; one that holds a checkpoint of the same recipe is taken up from there.
+        recipe: the experiment; its `dino` section is read.
+        manifest: with rows in the splits train and validation; train rows need no label.
+        folder: of the run; with a checkpoint of the same recipe, training resumes from it.
         cache: folder for decoded images.
 
     Returns:
         The path of `model.keras`.
 
     Raises:
-        UserError: when the outputs collapse, and as `training.train`.
+        UserError: if the outputs collapse, and as `trainer.train`.
     """
     folder, settings = Path(folder), recipe.dino
-    run_folder.claim(folder, recipe)
+    run_folder.check_run_config(folder, recipe)
     manifest.write(folder / "manifest.csv")
     device.set_up(recipe.training.precision, settings.seed, recipe.training.deterministic)
     body = features(network(recipe, manifest.classes))
@@ -63,22 +64,22 @@ def pretrain(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=No
         f"epoch {done + 1} of {settings.epochs}"
     )
     if done < settings.epochs:
-        # Another order and other windows than in the epochs already done.
+        # After a restart, other random numbers than in the completed epochs.
         keras.utils.set_random_seed(settings.seed + 1000 * done)
         batches = multicrop.view_batches(
             images, settings.batch, crops(recipe, height), seed=settings.seed + 1000 * done,
             deterministic=recipe.training.deterministic,
         )  # fmt: skip
         if not done:
-            model.settle(next(iter(batches)))
+            model.recalibrate_batch_norm(next(iter(batches)))
         model.fit(
             batches,
             steps_per_epoch=steps,
             initial_epoch=done,
             epochs=settings.epochs,
             callbacks=[
-                Nearest(recipe, manifest, load),
-                Lines(settings.epochs, steps),
+                KnnMonitor(recipe, manifest, load),
+                DinoProgress(settings.epochs, steps),
                 CollapseStop(settings, checkpoint),
                 checkpoint,
             ],
@@ -89,27 +90,28 @@ def pretrain(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=No
 
 
 def network(recipe: Recipe, classes: tuple[str, ...]) -> keras.Model:
-    """The recipe's model with the arguments of its `dino.model` instead of its own."""
-    model = setup.build_model(without_labels(recipe), classes)
+    """The recipe's model, its arguments overridden by those in `dino.model`."""
+    model = setup.build_model(with_dino_model(recipe), classes)
     for layer in layer_freezing.leaves(model):
         if isinstance(layer, keras.layers.BatchNormalization):
-            # The teacher's statistics follow twice, the batches' and the student's: with Keras's
-            # 0.99 they would be those of a network of hundreds of steps ago.
+            # The teacher's statistics are averaged twice, over batches and from the student. With
+            # Keras's 0.99 they would lag hundreds of steps behind the weights.
             layer.momentum = 0.9
     return model
 
 
-def without_labels(recipe: Recipe) -> Recipe:
-    """The recipe with `dino.model` in its `model`."""
+def with_dino_model(recipe: Recipe) -> Recipe:
+    """The recipe with the arguments of `dino.model` in its `model`."""
     return recipe.model_copy(update={"model": recipe.model | recipe.dino.model})
 
 
 def build(recipe: Recipe, body: keras.Model, steps: int) -> dino.DINO:
-    """The compiled DINO of a recipe.
+    """The compiled DINO model of a recipe.
 
     Args:
-        body: pixels -> features.
-        steps: batches an epoch.
+        recipe: its `dino` section is read.
+        body: the backbone, pixels -> features.
+        steps: batches per epoch.
     """
     s = recipe.dino
     total, rate = s.epochs * steps, s.rate * s.batch / 256
@@ -135,26 +137,26 @@ def build(recipe: Recipe, body: keras.Model, steps: int) -> dino.DINO:
         local_size=s.local_size or None,
         student_temperature=s.student_temperature,
         balance=s.balance,
-        centre_momentum=s.center_momentum,
+        center_momentum=s.center_momentum,
         frozen_steps=round(s.freeze * steps),
     )  # fmt: skip
     # On a CPU, XLA makes these networks several times slower.
-    made = optimizers.scheduled(s.optimizer, momentum=s.momentum, clip=s.clip)
-    model.compile(made, jit_compile=False)
+    optimizer = optimizers.make_optimizer(s.optimizer, momentum=s.momentum, clip=s.clip)
+    model.compile(optimizer, jit_compile=False)
     return model
 
 
 def crops(recipe: Recipe, size: int) -> multicrop.MultiCrop:
-    """The recipe's multi-crop for global views of `size` pixels."""
+    """The recipe's multi-crop augmentation with global crops of `size` pixels."""
     s = recipe.dino
-    changes = multicrop.Changes(s.flip, s.brightness, s.contrast, s.blur, s.solarize)
+    augmentation = multicrop.ViewAugmentation(s.flip, s.brightness, s.contrast, s.blur, s.solarize)
     return multicrop.MultiCrop(
-        size, s.local_size or size, s.local_crops, s.global_scale, s.local_scale, changes
+        size, s.local_size or size, s.local_crops, s.global_scale, s.local_scale, augmentation
     )
 
 
 def exporter(recipe: Recipe, classes: tuple[str, ...], model: dino.DINO):
-    """A function that returns the teacher's body under a random head, in float32."""
+    """A function that returns the teacher's body with a random head, in float32."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     full = models.with_probabilities(network(recipe, classes))
@@ -168,11 +170,11 @@ def exporter(recipe: Recipe, classes: tuple[str, ...], model: dino.DINO):
     return export
 
 
-class Nearest(keras.callbacks.Callback):
-    """Logs `nearest`: the validation accuracy of k nearest neighbours, by the teacher's features.
+class KnnMonitor(keras.callbacks.Callback):
+    """Logs `nearest`, the k-nearest-neighbor validation accuracy, and `rank` of teacher features.
 
-    In epochs between two measurements the last one is repeated; before the first it is that of the
-    network as it starts.
+    Both are measured before training and every `dino.nearest_every` epochs; between measurements
+    the last values are logged again.
     """
 
     def __init__(self, recipe: Recipe, manifest: Manifest, load):
@@ -189,7 +191,7 @@ class Nearest(keras.callbacks.Callback):
         self.measure()
 
     def measure(self) -> None:
-        """Set `score`, and `rank`: how many directions the features use (`knn.rank`)."""
+        """Update `score` (accuracy) and `rank` (effective rank of the features, `knn.rank`)."""
         found = [knn.embed(self.model.teacher_backbone, images) for images in self.images]
         labels = [p.labels() for p in self.parts]
         votes = knn.classify(found[0], labels[0], found[1], len(self.parts[0].classes),
@@ -204,27 +206,27 @@ class Nearest(keras.callbacks.Callback):
 
 
 class CollapseStop(keras.callbacks.Callback):
-    """Stops when the teacher says the same of every image, twice in a row, after the warm-up.
+    """Raises an error when the teacher's outputs collapsed in two consecutive epochs after warmup.
 
-    Both ways of collapsing end there: one output that always wins, and all outputs alike. Of the
-    image they tell nothing (`information`, nats), and directions do not deviate.
+    Collapsed outputs do not depend on the image, whether one output dominates or all are equal:
+    `information` (nats) or `deviation` is near 0.
 
     Args:
-        settings: the recipe's `dino`.
-        checkpoint: which keeps the history, so that a resumed run remembers the epoch before.
+        settings: the recipe's `dino` section.
+        checkpoint: provides the previous epoch's metrics, also after a restart.
     """
 
     LEAST_INFORMATION, LEAST_DEVIATION = 0.02, 0.01
 
     def __init__(self, settings, checkpoint: Checkpoint):
         super().__init__()
-        # Before a verdict is fair, a last layer that is to learn waits; then the centre settles.
-        waits = settings.freeze if settings.freeze < settings.epochs else 0
-        self.grace = int(np.ceil(max(waits, settings.warmup))) + 1
+        # Not before the last layer has started to train and the center has converged.
+        frozen = settings.freeze if settings.freeze < settings.epochs else 0
+        self.grace = int(np.ceil(max(frozen, settings.warmup))) + 1
         self.checkpoint = checkpoint
 
     def collapsed(self, row: dict) -> bool:
-        """Whether an epoch's metrics are those of collapsed outputs."""
+        """Whether an epoch's metrics indicate collapse."""
         return (
             row["information"] < self.LEAST_INFORMATION or row["deviation"] < self.LEAST_DEVIATION
         )
@@ -235,28 +237,28 @@ class CollapseStop(keras.callbacks.Callback):
             return
         if self.collapsed(before[0]):
             raise UserError(
-                f"DINO collapsed: in epochs {epoch} and {epoch + 1} the teacher says the same of "
-                f"every image (information {logs['information']:.3f} nats, deviation "
-                f"{logs['deviation']:.3f}, entropy {logs['entropy']:.2f} of the largest); lower "
+                f"DINO collapsed: in epochs {epoch} and {epoch + 1} the teacher's output is "
+                f"the same for every image (information {logs['information']:.3f} nats, deviation "
+                f"{logs['deviation']:.3f}, entropy {logs['entropy']:.2f} of the maximum); lower "
                 "dino.rate, or dino.temperature_end (entropy near 1), or set dino.balance=sinkhorn "
                 "(entropy near 0), and train into another folder"
             )
 
 
-class Lines(Bar):
-    """The bar, then a line: loss, health of the outputs, neighbours."""
+class DinoProgress(ProgressBar):
+    """A progress bar, and a line per epoch with loss, collapse metrics and k-NN accuracy."""
 
     def on_epoch_end(self, epoch, logs):
-        seconds, left = self.ended(epoch)
+        seconds, left = self.finish(epoch)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         logs |= {"rate": rate, "seconds": seconds, "step": float(self.model.step)}
         if not np.isfinite(logs["loss"]):
             raise UserError(f"the loss of epoch {epoch + 1} is not finite; lower dino.rate")
         console.print(
             f"epoch {epoch + 1:3d}/{self.epochs}  loss {logs['loss']:.3f}  "
-            f"entropy {logs['entropy']:.2f} of {logs['spread']:.2f}  "
+            f"entropy {logs['entropy']:.2f}, of the mean output {logs['mean_output_entropy']:.2f}  "
             f"information {logs['information']:.2f} nats  deviation {logs['deviation']:.2f}  "
-            f"rank {logs['rank']:.1f}  nearest neighbours {logs['nearest']:.3f}  "
+            f"rank {logs['rank']:.1f}  k-NN accuracy {logs['nearest']:.3f}  "
             f"{seconds:.0f} s, {left:.1f} min left"
         )
 
@@ -270,10 +272,10 @@ def _finish(recipe, manifest, folder: Path, checkpoint: Checkpoint, model, load)
     labels = part.labels()
     plots.draw_neighbors(
         images, [manifest.classes[i] for i in labels], knn.neighbors(found, found, 7)[:, 1:],
-        folder / "neighbours.png",
+        folder / "neighbors.png",
     )  # fmt: skip
     plots.draw_embedding(
         knn.principal_components(found, 2), labels, manifest.classes, folder / "embedding.png"
     )
-    checkpoint.summarise(recipe.name)
+    checkpoint.write_summary(recipe.name)
     return file

@@ -1,4 +1,4 @@
-"""Distil trained runs into a smaller network: one recipe, one run folder, like any training."""
+"""Knowledge distillation of trained runs into the recipe's model, in a resumable run folder."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,22 +21,22 @@ from keras_mer.training import setup, trainer
 from keras_mer.training.setup import TrainingSetup
 
 
-def learn(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None) -> Path:
-    """`teach` where the recipe names teachers, else `training.train`."""
-    how = teach if recipe.student.teachers else trainer.train
-    return how(recipe, manifest, folder, cache=cache)
+def train(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None) -> Path:
+    """Train a recipe: `distill` if it names teachers, else `trainer.train`."""
+    function = distill if recipe.student.teachers else trainer.train
+    return function(recipe, manifest, folder, cache=cache)
 
 
-def teach(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None) -> Path:
-    """Train the recipe's model by the word of the runs in `student.teachers`, and by the labels.
+def distill(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None) -> Path:
+    """Train the recipe's model on the outputs of the runs in `student.teachers` and on the labels.
 
-    What the folder holds, and how it resumes, is as of `training.train`. Images are read and
-    augmented at the largest input of all the networks, and resized for each. Where nothing is
-    augmented, the teachers look at every image once: their answers are kept in the folder
-    (`teachers-….npy`) and later epochs cost what plain training costs.
+    The contents of the folder and resumption are as for `trainer.train`. Images are loaded and
+    augmented at the largest input size of all networks and resized for each. Without augmentation
+    the teachers' logits are computed once and kept in the folder (`teachers-….npy`), and an epoch
+    costs what supervised training costs.
 
     Args:
-        recipe: the student's own, with `student` naming the teachers.
+        recipe: the student's own; `student` names the teachers.
         manifest: with rows in the splits train and validation.
         folder: of the run.
         cache: folder for decoded images.
@@ -45,63 +45,75 @@ def teach(recipe: Recipe, manifest: Manifest, folder: str | Path, *, cache=None)
         The path of `model.keras`.
 
     Raises:
-        UserError: for teachers that are not there or know other classes, and as `training.train`.
+        UserError: for missing teachers or teachers of other classes, and as `trainer.train`.
     """
     settings = recipe.student
     if not settings.teachers:
-        raise UserError(f"{recipe.name}: student.teachers names no run to learn from")
+        raise UserError(
+            f"{recipe.name}: student.teachers names no run; list one or more run folders"
+        )
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     teachers = [saving.load_model(run, manifest.classes) for run in settings.teachers]
     student = setup.build_model(recipe, manifest.classes)
     keras.config.set_dtype_policy(policy)
     shape = largest([student, *teachers])
-    beside = None
+    precomputed = None
     if not any(value for _, value in recipe.augment) and not settings.matching:
         part = manifest.part("train")
         images = loading.load_images(part, *shape, cache=cache, progress=track)
-        beside = answers(teachers, images, folder, _key(settings.teachers, part, shape))
+        key = _key(settings.teachers, part, shape)
+        precomputed = teacher_logits(teachers, images, folder, key)
 
-    def around(model: keras.Model) -> keras.Model:
+    def wrap_model(model: keras.Model) -> keras.Model:
         return Distillation(
             model,
-            teachers if beside is None else None,
+            teachers if precomputed is None else None,
             hard=settings.hard,
             temperature=settings.temperature,
             matching=settings.matching,
-            labels=losses.loss(recipe.training),
+            labels=losses.supervised_loss(recipe.training),
         )
 
     names = ", ".join(f"{t.name} ({t.count_params():,} parameters)" for t in teachers)
-    console.print(f"{recipe.name}: learning from {names}")
-    return trainer.train(
-        recipe, manifest, folder, cache=cache, setup=TrainingSetup(around, shape, beside)
-    )
+    console.print(f"{recipe.name}: distilling from {names}")
+    wrapped = TrainingSetup(wrap_model, shape, precomputed)
+    return trainer.train(recipe, manifest, folder, cache=cache, setup=wrapped)
 
 
 def largest(models: Sequence[keras.Model]) -> tuple[int, int, int]:
-    """The largest (height, width, channels) that any of the models takes."""
+    """The largest (height, width, channels) of the models' inputs, along each axis."""
     shapes = [model.input_shape[-3:] for model in models]
     return tuple(max(shape[axis] for shape in shapes) for axis in range(3))
 
 
-def answers(
+def teacher_logits(
     teachers: Sequence[keras.Model], images: np.ndarray, folder: str | Path, key: str
 ) -> np.ndarray:
-    """The teachers' logits, float32 (samples, teachers, classes), kept in `folder` under `key`."""
+    """The teachers' logits for all images, computed once and kept in `folder`.
+
+    Args:
+        teachers: models with logits or probabilities.
+        images: uint8 (samples, height, width, channels).
+        folder: of the run; the file is `teachers-KEY.npy`.
+        key: identifies teachers and images.
+
+    Returns:
+        float32 (samples, teachers, classes).
+    """
     file = Path(folder) / f"teachers-{key}.npy"
     if file.is_file():
         return np.load(file)
     models = [logits(teacher) for teacher in teachers]
     out = []
-    for start in track(range(0, len(images), 256), "Asking the teachers"):
+    for start in track(range(0, len(images), 256), "Computing teacher logits"):
         x = np.asarray(images[start : start + 256], np.float32)
         found = [m.predict_on_batch(np.asarray(fit_input(x, m.input_shape[1:]))) for m in models]
         out.append(np.stack(found, axis=1))
-    given = np.concatenate(out).astype(np.float32)
+    computed = np.concatenate(out).astype(np.float32)
     with replacing(file) as temporary:
-        np.save(temporary, given)
-    return given
+        np.save(temporary, computed)
+    return computed
 
 
 def _key(runs: Sequence[str], part: Manifest, shape: tuple[int, int, int]) -> str:

@@ -1,14 +1,17 @@
-"""Keras metrics that Keras does not ship."""
+"""Custom Keras metrics."""
 
 import keras
 
 
 @keras.saving.register_keras_serializable("keras_mer")
 class UnweightedRecall(keras.metrics.Metric):
-    """Unweighted average recall (UAR): the mean over classes of the share found of each.
+    """Unweighted average recall (UAR): the mean of the classes' recalls.
 
-    Targets and predictions are (batch, classes); the highest of each counts. A class without a
-    sample counts as 0.
+    Targets and predictions are (batch, classes); the class is the argmax of each. A class without
+    samples has recall 0.
+
+    Args:
+        classes: number of classes.
     """
 
     def __init__(self, classes: int, name: str = "uar", **kwargs):

@@ -1,4 +1,4 @@
-"""The phases of a run: the head alone on a frozen body, then what the recipe lets learn."""
+"""Training phases of a run: feature extraction with a frozen body, then fine-tuning."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from keras_mer.models import layer_freezing
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs that share an optimiser and the layers that learn.
+    """Consecutive epochs with one optimizer and one set of trainable layers.
 
     Attributes:
-        name: ``"extract"`` (the head alone) or ``"tune"`` (what `transfer.unfreeze` says).
-        start, end: epochs done before it, and after it, counted through the whole run.
-        settings: rate, schedule and the rest; `epochs` are the phase's own.
-        unfreeze, batch_norm: see `freezing.freeze`.
+        name: ``"extract"`` (only the head is trained) or ``"tune"`` (as `transfer.unfreeze` says).
+        start, end: number of epochs completed in the whole run before and after the phase.
+        settings: training settings; `epochs` is the length of this phase.
+        unfreeze, batch_norm: see `layer_freezing.freeze`.
     """
 
     name: str
@@ -27,29 +27,29 @@ class Phase:
     batch_norm: bool
 
     def freeze(self, model: keras.Model) -> None:
-        """Let the phase's layers learn; compile the model afterwards."""
+        """Make the phase's layers trainable; compile the model afterwards."""
         layer_freezing.freeze(model, self.unfreeze, self.batch_norm)
 
-    def waited(self, history: list[dict], monitor: str, sign: int) -> int:
-        """Epochs of the phase since its best one, the first among equals."""
+    def epochs_since_best(self, history: list[dict], monitor: str, sign: int) -> int:
+        """Number of epochs of this phase after its best epoch (the first one of equals)."""
         own = history[self.start :]
         best = max(own, key=lambda row: sign * row[monitor], default=None)
         return own[-1]["epoch"] - best["epoch"] if best else 0
 
 
 def phases(recipe: Recipe) -> list[Phase]:
-    """One phase, or two where `transfer.epochs` asks for feature extraction first."""
+    """The recipe's phases: one, or two if `transfer.epochs` requests feature extraction first."""
     transfer, settings = recipe.transfer, recipe.training
     first = transfer.epochs
     made = []
     if first:
-        # Without early stopping: a short phase whose end has to be known beforehand.
+        # Without early stopping: the start of the next phase must be known in advance.
         own = settings.model_copy(
             update={"epochs": first, "rate": transfer.rate, "warmup": 0.0, "patience": 0}
         )
         made.append(Phase("extract", 0, first, own, 0, False))
     if settings.epochs or not made:
-        # A network that starts from random weights needs its BatchNorm to learn.
+        # With random weights, BatchNorm must be trained.
         batch_norm = transfer.batch_norm or transfer.weights == "none"
         end = first + settings.epochs
         made.append(Phase("tune", first, end, settings, transfer.unfreeze, batch_norm))

@@ -1,4 +1,4 @@
-"""Weights learnt elsewhere, put into a model's body; never a silent start from random ones."""
+"""Loading of pretrained weights into a model's body; failing to load is always an error."""
 
 import contextlib
 import os
@@ -14,29 +14,29 @@ from keras_mer.models import layer_freezing
 from keras_mer.models.transfer import make
 
 _SITE = "https://storage.googleapis.com/tensorflow/keras-applications/"
-_PATIENCE = 15  # seconds without an answer after which there is no network
+_TIMEOUT = 15  # seconds without a response until a download fails
 
 
 def load(model: keras.Model, weights: str, config: Mapping, *, head: bool = False) -> str:
-    """Put weights into the body of a freshly built model.
+    """Load pretrained weights into the body of a newly built model.
 
     Args:
         model: any registered model, built from `config`.
-        weights: ``"imagenet"`` (keras.applications' file, from its cache or from the network); an
-            .h5 file in keras.applications' format; a .keras file, of ours or of keras.applications;
-            or the folder of a run. `config` must name the same architecture.
-        config: the recipe's `model`.
-        head: take the layers above the body, too, from a model with the same outputs.
+        weights: ``"imagenet"`` (keras.applications' file, from its cache or downloaded); an .h5
+            file in keras.applications' format; a .keras file of this project or of
+            keras.applications; or the folder of a run. The architecture must be that of `config`.
+        config: the recipe's `model` section.
+        head: also load the layers after the body, from a model with the same classes.
 
     Returns:
-        A line that says what was loaded.
+        A line for the log that states what was loaded.
 
     Raises:
-        UserError: when the weights cannot be had or do not fit.
+        UserError: if the weights are not available or do not fit the model.
     """
-    own = config.get("name") != "transfer"
+    is_application = config.get("name") == "transfer"
     if weights == "imagenet" or Path(weights).suffix == ".h5":
-        if own:
+        if not is_application:
             raise UserError(
                 f"transfer.weights: {weights} is for the model 'transfer'; the model "
                 f"'{model.name}' takes the folder of a run or a .keras file"
@@ -53,7 +53,7 @@ def load(model: keras.Model, weights: str, config: Mapping, *, head: bool = Fals
 
 
 def _application(weights: str, config: Mapping) -> keras.Model:
-    """keras.applications' own model: it knows its files, their names and their format."""
+    """The keras.applications model with these weights; it resolves file names and formats."""
     name = config.get("backbone", "MobileNetV3Small")
     resolution, options = config.get("resolution", 96), config.get("options")
     if weights == "imagenet":
@@ -65,7 +65,7 @@ def _application(weights: str, config: Mapping) -> keras.Model:
         return make(name, resolution, weights, options)
     except UserError:
         raise
-    except (ValueError, OSError, KeyError) as error:  # h5py and Keras each have their own
+    except (ValueError, OSError, KeyError) as error:  # raised by h5py and Keras
         raise UserError(
             f"{weights}: not the weights of {name} without its classifier ({_line(error)}); "
             "keras.applications' file of that kind ends in _notop.h5 or _no_top.h5"
@@ -74,15 +74,15 @@ def _application(weights: str, config: Mapping) -> keras.Model:
 
 @contextlib.contextmanager
 def _downloading(name: str) -> Iterator[None]:
-    """Say where ImageNet's file is and where it belongs, when it cannot be fetched."""
+    """Turn a failed download into an error that names the file's URL and where to put it."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE)
+    socket.setdefaulttimeout(_TIMEOUT)
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        # Keras's get_file raises a bare Exception, and urllib what the socket does.
+        # Keras's get_file raises a bare Exception, urllib the socket's error.
         if type(error) is not Exception and not isinstance(error, ValueError | OSError):
             raise
         found = re.search(r"https?://\S+?\.h5", str(error))
@@ -119,18 +119,18 @@ def _head(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def _copy(source: list, target: list, where: str) -> int:
-    """Copy layer by layer, in order: names differ from one Keras session to the next."""
-    source, target = (list(filter(_carries, layers)) for layers in (source, target))
+    """Copy weights layer by layer, in order: generated layer names differ between sessions."""
+    source, target = (list(filter(_has_weights, layers)) for layers in (source, target))
     extra = source[len(target) :]
-    if any(not isinstance(layer, keras.layers.Dense) for layer in extra):  # a classifier may stay
-        raise _unlike(where, f"it has {len(source)} layers with weights, the model {len(target)}")
+    if any(not isinstance(layer, keras.layers.Dense) for layer in extra):  # a classifier is ignored
+        raise _mismatch(where, f"it has {len(source)} layers with weights, the model {len(target)}")
     for number, mine in enumerate(target):
         if number >= len(source):
-            raise _unlike(where, f"it has no layer for the model's '{mine.name}'")
+            raise _mismatch(where, f"it has no layer for the model's '{mine.name}'")
         given = source[number].get_weights()
         shapes = [[tuple(w.shape) for w in layer] for layer in (given, mine.weights)]
         if shapes[0] != shapes[1]:
-            raise _unlike(
+            raise _mismatch(
                 where,
                 f"its layer '{source[number].name}' holds {shapes[0]}, the model's "
                 f"'{mine.name}' {shapes[1]}",
@@ -140,12 +140,12 @@ def _copy(source: list, target: list, where: str) -> int:
     return sum(int(layer.count_params()) for layer in target)
 
 
-def _carries(layer: keras.layers.Layer) -> bool:
-    # What Normalization holds are pixel statistics: models.transfer computes with its own.
+def _has_weights(layer: keras.layers.Layer) -> bool:
+    # Normalization holds pixel statistics; models.transfer applies its own.
     return bool(layer.weights) and not isinstance(layer, keras.layers.Normalization)
 
 
-def _unlike(where: str, reason: str) -> UserError:
+def _mismatch(where: str, reason: str) -> UserError:
     return UserError(f"transfer.weights: {where} is of another architecture: {reason}")
 
 

@@ -40,7 +40,7 @@ class ResidentLoop:
             model = setup.build_model(recipe, samples.classes)
             setup.load_start_weights(model, recipe)
             self._start_weights.append(model.get_weights())
-        self.model = fused_batch_norm.fused(model)
+        self.model = fused_batch_norm.with_fused_batch_norm(model)
         row = keras.Input((), dtype="int32", name="row")
         inputs = ops.convert_to_tensor(np.ascontiguousarray(samples.inputs))
         x = keras.layers.Lambda(

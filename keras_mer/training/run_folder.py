@@ -8,17 +8,21 @@ from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
 
 
-def claim(folder: Path, recipe: Recipe) -> None:
-    """Make `folder` the run of `recipe`, or check that it is.
+def check_run_config(folder: Path, recipe: Recipe) -> None:
+    """Write the recipe into a new run folder, or check that an existing one has the same recipe.
+
+    Args:
+        folder: of the run; created if it does not exist.
+        recipe: the resolved recipe.
 
     Raises:
-        UserError: naming a key that differs, when it is the run of another recipe.
+        UserError: naming the first key that differs from the folder's recipe.
     """
     file = folder / "recipe.yaml"
     if not file.is_file():
         recipe.write(file)
         return
-    # Through the schema, so that a key added since then counts as its default.
+    # Parsed with the current schema: keys added since the run was written have their defaults.
     saved = _flatten(recipes.load(file).to_dict())
     wanted = _flatten(recipe.to_dict())
     for key in sorted(saved.keys() | wanted.keys()):
@@ -44,7 +48,7 @@ def load_run(folder: str | Path) -> tuple[Recipe, Manifest]:
     """The recipe and the manifest of a run folder.
 
     Raises:
-        UserError: when it is no run.
+        UserError: if the folder holds no run.
     """
     folder = Path(folder)
     if not (folder / "recipe.yaml").is_file():

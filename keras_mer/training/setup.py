@@ -9,7 +9,7 @@ import numpy as np
 from keras_mer import losses, models
 from keras_mer.config.recipe import Recipe
 from keras_mer.data.pipeline import balanced_class_weights
-from keras_mer.training import optimizers, pretrained
+from keras_mer.training import optimizers, pretrained, schedules
 from keras_mer.training.phases import Phase
 
 
@@ -55,9 +55,16 @@ def compile_phase(learner: keras.Model, phase: Phase, steps: int, **options) -> 
         steps: batches an epoch.
         options: further arguments of `keras.Model.compile`.
     """
+    settings = phase.settings
     learner.compile(
-        optimizer=optimizers.optimizer(phase.settings, steps),
-        loss=losses.loss(phase.settings),
+        optimizer=optimizers.make_optimizer(
+            settings.optimizer,
+            schedules.learning_rate(settings, steps),
+            weight_decay=settings.weight_decay,
+            momentum=settings.momentum,
+            nesterov=True,
+        ),
+        loss=losses.supervised_loss(settings),
         jit_compile=False,  # on a CPU, XLA makes these networks several times slower
         **options,
     )

@@ -45,7 +45,7 @@ def train(
         manifest: with rows in the splits train and validation.
         folder: of the run; one that holds a checkpoint of the same recipe is taken up from there.
         cache: folder for decoded inputs (see `inputs.load`).
-        setup: wraps the model during training, e.g. for distillation.
+        setup: wrapper model and precomputed teacher logits, for distillation.
 
     Returns:
         The path of `model.keras`.
@@ -55,7 +55,7 @@ def train(
             its model cannot honor.
     """
     folder = Path(folder)
-    run_folder.claim(folder, recipe)
+    run_folder.check_run_config(folder, recipe)
     manifest.write(folder / "manifest.csv")
     parts = [manifest.part(name) for name in ("train", "validation")]
     both = manifest.replace(sample for part in parts for sample in part)

@@ -20,12 +20,12 @@ def training_batches(images, targets, batch, **options):
 
 @pytest.fixture
 def data():
-    """Ten images whose every pixel is their row, of classes 0 0 0 0 0 0 1 1 1 2."""
+    """Ten images with all pixels equal to the row number, classes 0 0 0 0 0 0 1 1 1 2."""
     images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8)
     return images, np.eye(3, dtype=np.float32)[[0] * 6 + [1] * 3 + [2]]
 
 
-def test_batches_keep_order_and_leave_nothing_out(data):
+def test_batches_contain_all_samples_in_order(data):
     images, targets = data
     x, y = zip(
         *pipeline.batches(samples(images, targets), np.arange(10), 4).as_numpy_iterator(),
@@ -74,7 +74,7 @@ def test_class_weights_are_scikit_learns_and_follow_mixed_labels(data):
     np.testing.assert_allclose(w, y @ weights, rtol=1e-5)
 
 
-def test_of_mixup_and_cutmix_a_batch_gets_one(data):
+def test_a_batch_gets_either_mixup_or_cutmix(data):
     images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.full((1, 8, 8, 1), 20, "u1")
     config = Augment(flip=False, shift=0, rotate=0, zoom=0, mixup=1.0, cutmix=1.0)
     batches = training_batches(images, data[1], 10, augment=config, seed=4)

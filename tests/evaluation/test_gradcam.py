@@ -1,4 +1,4 @@
-"""Grad-CAM points at what decides, and says nothing of the sort for a random network."""
+"""Grad-CAM maps the evidence of a trained network, and not of a random one."""
 
 import runpy
 import sys
@@ -18,7 +18,7 @@ SIDE = 32
 
 
 def corners(count, seed=0):
-    """Noisy images with a striped spot in the corner that names the class, of four."""
+    """Noisy images of four classes; a striped patch in a corner determines the class."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 4, count)
     images = random.integers(60, 140, (count, SIDE, SIDE, 1)).astype(np.float32)
@@ -41,7 +41,7 @@ def trained():
 
 
 def by_hand(head):
-    """One convolution that passes brightness and darkness on, and a head of known weights."""
+    """One convolution for brightness and darkness, and a head with known weights."""
     inputs = keras.Input((SIDE, SIDE, 1))
     x = keras.layers.Rescaling(1 / 255, -0.5)(inputs)
     x = keras.layers.Conv2D(2, 1, activation="relu", name="map")(x)
@@ -59,7 +59,7 @@ def by_hand(head):
 
 
 @pytest.mark.parametrize("pooled", [False, True])
-def test_maps_show_what_a_head_that_averages_reads(pooled):
+def test_maps_of_a_head_with_average_pooling(pooled):
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (1, SIDE, SIDE, 1)).astype(np.float32)
     for wanted, sign in ((0, 1), (1, -1)):
@@ -68,7 +68,7 @@ def test_maps_show_what_a_head_that_averages_reads(pooled):
         np.testing.assert_allclose(heat, seen / seen.max(), atol=1e-5)
 
 
-def test_maps_show_where_a_head_that_knows_places_reads():
+def test_maps_of_a_head_with_position_dependent_weights():
     images = np.full((2, SIDE, SIDE, 1), 255, np.float32)
     (left, right), _ = gradcam.grad_cam(by_hand("places"), images, [0, 1])
     half = SIDE // 2
@@ -76,8 +76,8 @@ def test_maps_show_where_a_head_that_knows_places_reads():
     assert (right[:, half:] == 1).all() and not right[:, :half].any()
 
 
-def test_averaged_gradients_do_not_know_places():
-    """Why they are not the default: each half speaks for one class, and the mean for neither."""
+def test_averaged_gradients_ignore_positions():
+    """Each half is evidence for one class, the average for neither; hence not the default."""
     images = np.full((1, SIDE, SIDE, 1), 255, np.float32)
     (heat,), _ = gradcam.grad_cam(by_hand("places"), images, [0], pooled=True)
     assert np.ptp(heat) == 0
@@ -95,7 +95,7 @@ def test_maps_have_the_inputs_size_and_the_models_probabilities(trained):
     np.testing.assert_allclose(gradcam.grad_cam(trained, images)[0], predicted, atol=1e-5)
 
 
-def test_blotting_out_what_is_warm_costs_a_trained_network_more_than_what_is_cold(trained):
+def test_masking_high_values_reduces_the_score_more_than_low_values(trained):
     """Where a trained network finds its evidence nobody knows: a class may be told by what the
     others' corners lack. That its warm places matter more than its cold ones can be measured."""
     images, labels = corners(60, seed=1)
@@ -114,7 +114,7 @@ def test_blotting_out_what_is_warm_costs_a_trained_network_more_than_what_is_col
     assert loss["warm"] > 3 * max(loss["cold"], 0.01)
 
 
-def test_listening_leaves_the_model_as_it_was(trained):
+def test_recording_leaves_the_model_unchanged(trained):
     images, _ = corners(4)
     before = trained.predict(images, verbose=0)
     layer = gradcam.feature_layer(trained)
@@ -124,7 +124,7 @@ def test_listening_leaves_the_model_as_it_was(trained):
 
 
 def test_a_random_network_gives_other_maps(trained):
-    """The sanity check of Adebayo et al. 2018: a method that shows edges would pass it not."""
+    """The sanity check of Adebayo et al. 2018, which edge detectors fail."""
     images, labels = corners(24, seed=2)
     maps = gradcam.grad_cam(trained, images, labels)[0].reshape(24, -1)
     assert np.corrcoef(maps, gradcam.grad_cam(trained, images, labels)[0].reshape(24, -1))[
@@ -132,13 +132,13 @@ def test_a_random_network_gives_other_maps(trained):
     ] == pytest.approx(1)
     likeness = []
     for seed in range(3):
-        other = gradcam.grad_cam(gradcam.randomised(trained, seed), images, labels)[0]
+        other = gradcam.grad_cam(gradcam.randomized(trained, seed), images, labels)[0]
         for a, b in zip(maps, other.reshape(24, -1), strict=True):
             likeness.append(np.corrcoef(a, b)[0, 1] if b.std() else 0.0)
     assert np.mean(likeness) < 0.4
 
 
-def test_the_feature_map_may_lie_in_a_nested_backbone():
+def test_the_feature_map_can_be_in_a_nested_backbone():
     model = models.with_probabilities(tiny(resolution=64))
     layer = gradcam.feature_layer(model)
     assert layer in model.get_layer("backbone").layers
@@ -171,12 +171,14 @@ def test_a_clip_has_a_map_for_each_frame():
     assert maps.shape == (2, 3, 24, 24) and probabilities.shape == (2, 2)
 
 
-def test_a_committees_map_is_its_members_mean():
+@pytest.mark.parametrize("name", ["ensemble", "committee"])  # the second is the name in older files
+def test_the_map_of_an_ensemble_is_the_mean_of_its_members(name):
     members = [by_hand("average"), by_hand("places")]
     image = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 1)).astype(np.float32)
     each = [gradcam.grad_cam(member, image, [0, 1])[0] for member in members]
     mean = np.mean(each, axis=0)
-    model = models.committee(members)
+    model = models.ensemble(members)
+    model.name = name
     maps, probabilities = gradcam.grad_cam(model, image, [0, 1])
     np.testing.assert_allclose(maps, mean / mean.max((1, 2), keepdims=True), atol=1e-5)
     expected = model.predict(image, verbose=0)
@@ -205,7 +207,7 @@ def test_the_script_explains_a_run_of_clips(tmp_path, monkeypatch, capsys):
     assert cv2.imread(str(out / "frames.png")) is not None
 
 
-def test_layers_that_do_not_serve_are_named(trained):
+def test_unsuitable_layers_are_errors(trained):
     images, _ = corners(2)
     with pytest.raises(UserError, match="no layer 'conv' in cnn.*; the last feature maps are"):
         gradcam.grad_cam(trained, images, layer="conv")
@@ -273,5 +275,5 @@ def test_the_script_writes_a_grid_of_faces(trained, tmp_path, monkeypatch, capsy
     with pytest.raises(UserError, match="did you mean 'happy'|unknown class 'hapy'"):
         main()
     monkeypatch.setattr(sys, "argv", ["explain"])
-    with pytest.raises(UserError, match="name photographs, or a run with --run"):
+    with pytest.raises(UserError, match="expected either photographs or a run"):
         main()

@@ -1,4 +1,4 @@
-"""The chain on a tiny dataset: every stage leaves a run, and the same command goes on."""
+"""Self-supervised distillation on a tiny dataset: a run per stage, resumed when interrupted."""
 
 import csv
 import json
@@ -14,10 +14,10 @@ from keras_mer.evaluation import knn
 from keras_mer.experiments import label_efficiency, ssl_distillation, stages
 from keras_mer.models import cost, saving
 from keras_mer.models.features import features
-from keras_mer.training import dino, distillation, run_folder, trainer
+from keras_mer.training import dino, distillation, run_folder, setup
 
 
-def tiny_chain(dataset, *more):
+def tiny_experiment(dataset, *more):
     return recipes.load(
         "ssl-kd-demo",
         [
@@ -36,22 +36,22 @@ def tiny_chain(dataset, *more):
 
 @pytest.fixture(scope="module")
 def manifest(tiny_dataset):
-    how = build.keywords(tiny_chain(tiny_dataset))
+    how = build.keywords(tiny_experiment(tiny_dataset))
     return build.build(how.pop("sources"), **how)[0]
 
 
 @pytest.fixture(scope="module")
 def home(tiny_dataset, manifest, quick_int8, tmp_path_factory):
-    """A chain that was killed in its first stage's second epoch, and called again."""
-    folder = tmp_path_factory.mktemp("chain")
-    recipe = tiny_chain(tiny_dataset)
+    """An experiment that was killed in its first stage's second epoch, and called again."""
+    folder = tmp_path_factory.mktemp("ssl-distillation")
+    recipe = tiny_experiment(tiny_dataset)
 
     def killed(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dino.Nearest, "on_epoch_begin", killed, raising=False)
+        patch.setattr(dino.KnnMonitor, "on_epoch_begin", killed, raising=False)
         with pytest.raises(KeyboardInterrupt):
             ssl_distillation.run(recipe, manifest, folder / "run", out=folder / "model")
     assert [p.name for p in (folder / "run/dino").glob("checkpoint*")] == ["checkpoint-0001"]
@@ -64,18 +64,20 @@ def history(folder):
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(f)]
 
 
-def test_killed_pretraining_goes_on_and_leaves_a_whole_record(home):
+def test_killed_pretraining_resumes_with_a_complete_history(home):
     run = home[0] / "run/dino"
     rows = history(run)
     assert [row["epoch"] for row in rows] == [1, 2]
     # 294 images, 32 a batch
     assert [row["step"] for row in rows] == [9, 18]
-    assert {"information", "entropy", "spread", "deviation", "rank", "nearest"} <= set(rows[0])
-    for name in ("neighbours.png", "embedding.png", "curves.png"):
+    assert {"information", "entropy", "mean_output_entropy", "deviation", "rank", "nearest"} <= set(
+        rows[0]
+    )
+    for name in ("neighbors.png", "embedding.png", "curves.png"):
         assert (run / name).stat().st_size > 10_000
 
 
-def test_what_is_kept_is_the_last_teacher_and_the_neighbours_score_is_its_own(home, manifest):
+def test_the_last_teacher_is_saved_with_its_knn_accuracy(home, manifest):
     run = home[0] / "run/dino"
     body = features(saving.load_model(run, manifest.classes))
     parts = [manifest.where(lambda s: s.split == "train"), manifest.part("validation")]
@@ -85,9 +87,9 @@ def test_what_is_kept_is_the_last_teacher_and_the_neighbours_score_is_its_own(ho
     assert accuracy == pytest.approx(history(run)[-1]["nearest"], abs=0.02)
 
 
-def test_every_stage_is_a_run_and_the_table_says_what_each_brought(home, manifest):
+def test_every_stage_is_a_run_and_the_table_reports_its_gain(home, manifest):
     folder, found = home
-    for kind in ssl_distillation.KINDS:
+    for kind in ssl_distillation.MODELS:
         run = folder / "run" / f"{kind}-seed0"
         assert stages.done(run) and (run / "evaluation-test/metrics.json").is_file()
         scores = json.loads((run / "evaluation-test/metrics.json").read_text())
@@ -105,18 +107,18 @@ def test_every_stage_is_a_run_and_the_table_says_what_each_brought(home, manifes
     ]
 
 
-def test_labels_are_as_few_as_the_recipe_says_and_a_student_without_labels_sees_all(home, manifest):
+def test_the_label_fraction_applies_to_all_but_the_distilled_student(home, manifest):
     folder = home[0] / "run"
     counts = {kind: run_folder.load_run(folder / f"{kind}-seed0")[1].counts("split")["train"]
-              for kind in ssl_distillation.KINDS}  # fmt: skip
+              for kind in ssl_distillation.MODELS}  # fmt: skip
     whole = manifest.counts("split")["train"]
     few = round(0.5 * whole)
     assert counts == {"teacher-scratch": few, "teacher-dino": few, "student-alone": few,
                       "student-distilled": whole}  # fmt: skip
 
 
-def test_a_student_that_sees_all_images_has_epochs_of_its_own(home):
-    epochs = {kind: len(history(home[0] / f"run/{kind}-seed0")) for kind in ssl_distillation.KINDS}
+def test_the_distilled_student_has_its_own_number_of_epochs(home):
+    epochs = {kind: len(history(home[0] / f"run/{kind}-seed0")) for kind in ssl_distillation.MODELS}
     assert epochs == {"teacher-scratch": 2, "teacher-dino": 2, "student-alone": 2,
                       "student-distilled": 1}  # fmt: skip
 
@@ -127,43 +129,43 @@ def test_fine_tuning_starts_from_the_pretrained_body(home, tiny_dataset):
     assert run_folder.load_run(home[0] / "run/teacher-scratch-seed0")[0].transfer.weights == "none"
 
 
-def test_done_stages_are_skipped(home, tiny_dataset, manifest):
+def test_completed_stages_are_skipped(home, tiny_dataset, manifest):
     folder, found = home
     times = {p: p.stat().st_mtime for p in folder.rglob("model.keras")}
     again = ssl_distillation.run(
-        tiny_chain(tiny_dataset), manifest, folder / "run", out=folder / "model"
+        tiny_experiment(tiny_dataset), manifest, folder / "run", out=folder / "model"
     )
     assert again == found
     assert times == {p: p.stat().st_mtime for p in folder.rglob("model.keras")}
     with pytest.raises(UserError, match="holds a run with dino.rate = 0.008, not 0.1"):
-        ssl_distillation.run(tiny_chain(tiny_dataset, "dino.rate=0.1"), manifest, folder / "run")
+        ssl_distillation.run(
+            tiny_experiment(tiny_dataset, "dino.rate=0.1"), manifest, folder / "run"
+        )
 
 
-def test_frozen_probes_stand_beside_a_random_network(home, tiny_dataset, manifest, tmp_path):
+def test_frozen_probes_are_compared_with_a_random_network(home, tiny_dataset, manifest, tmp_path):
     found = label_efficiency.compare(
-        tiny_chain(tiny_dataset), manifest, home[0] / "run/dino", tmp_path, fractions=(0.2, 1.0),
-        seeds=(0, 1), tune=False,
+        tiny_experiment(tiny_dataset), manifest, home[0] / "run/dino", tmp_path,
+        fractions=(0.2, 1.0), seeds=(0, 1), tune=False,
     )  # fmt: skip
     assert list(found["labels"]) == ["20 %", "100 %"]
     whole = found["labels"]["100 %"]
     assert set(whole) == {
-        "neighbours", "linear probe", "neighbours, random network", "linear probe, random network",
-        "neighbours over neighbours, random network",
+        "k-NN", "linear probe", "k-NN, random network", "linear probe, random network",
+        "k-NN over k-NN, random network",
         "linear probe over linear probe, random network",
     }  # fmt: skip
     assert "| linear probe |" in (tmp_path / "probes.md").read_text()
 
 
-def test_teachers_answers_are_kept_when_nothing_is_augmented(
-    home, tiny_dataset, manifest, tmp_path
-):
+def test_teacher_logits_are_kept_when_nothing_is_augmented(home, tiny_dataset, manifest, tmp_path):
     changes = {f"augment.{name}": 0.0 for name in ("shift", "rotate", "zoom")}
     changes |= {"augment.flip": False, "training.epochs": 1}
     changes |= {"training.imbalance": "class_weights"}
     changes["student.teachers"] = [str(home[0] / "run/teacher-dino-seed0")] * 2
-    recipe = tiny_chain(tiny_dataset).changed(changes)
+    recipe = tiny_experiment(tiny_dataset).changed(changes)
     recipe = recipe.model_copy(update={"model": recipe.student.model})
-    distillation.teach(recipe, manifest, tmp_path / "run")
+    distillation.distill(recipe, manifest, tmp_path / "run")
     (kept,) = (tmp_path / "run").glob("teachers-*.npy")
     given = np.load(kept)
     part = manifest.part("train")
@@ -174,25 +176,25 @@ def test_teachers_answers_are_kept_when_nothing_is_augmented(
     np.testing.assert_allclose(shifted / shifted.sum(1, keepdims=True), p, atol=1e-4)
 
 
-def test_a_chain_without_a_student_and_teaching_without_a_teacher_are_named(tiny_dataset, manifest):
+def test_a_missing_student_or_teacher_is_an_error(tiny_dataset, manifest):
     with pytest.raises(UserError, match=r"student.model is missing"):
-        ssl_distillation.run(tiny_chain(tiny_dataset, "student.model={}"), manifest, "nowhere")
+        ssl_distillation.run(tiny_experiment(tiny_dataset, "student.model={}"), manifest, "nowhere")
     with pytest.raises(UserError, match=r"student.teachers names no run"):
-        distillation.teach(tiny_chain(tiny_dataset), manifest, "nowhere")
+        distillation.distill(tiny_experiment(tiny_dataset), manifest, "nowhere")
 
 
 @pytest.mark.parametrize("name", ["ssl-kd-demo", "ssl-kd-fer2013"])
 def test_students_are_a_quarter_of_their_teachers(name):
     recipe = recipes.load(name)
-    teacher = trainer.build_model(recipe, tuple("abcdefg"))
-    student = trainer.build_model(
+    teacher = setup.build_model(recipe, tuple("abcdefg"))
+    student = setup.build_model(
         recipe.model_copy(update={"model": recipe.student.model}), tuple("abcdefg")
     )
     assert student.count_params() <= teacher.count_params() / 4
     assert cost.multiply_adds(student) <= cost.multiply_adds(teacher) / 4
 
 
-def test_collapse_stops_after_two_epochs_in_a_row_and_says_what_to_do():
+def test_collapse_in_two_consecutive_epochs_is_an_error():
     settings = recipes.load("ssl-kd-demo").dino
     healthy = {"information": 1.0, "deviation": 0.5, "entropy": 0.4}
     dead = {"information": 0.001, "deviation": 0.5, "entropy": 0.99}
@@ -212,7 +214,7 @@ def test_collapse_stops_after_two_epochs_in_a_row_and_says_what_to_do():
         stop.on_epoch_end(late, dead)
 
 
-def test_outputs_that_never_learn_are_judged_all_the_same():
+def test_collapse_is_detected_with_a_frozen_last_layer():
     settings = recipes.load("ssl-kd-demo", ["dino.epochs=40", "dino.warmup=1"]).dino
     grace = {
         freeze: dino.CollapseStop(settings.model_copy(update={"freeze": freeze}), None).grace
@@ -221,13 +223,13 @@ def test_outputs_that_never_learn_are_judged_all_the_same():
     assert grace == {0: 2, 5: 6, 40: 2}
 
 
-def test_a_random_like_network_is_another_one():
+def test_random_like_gives_new_weights_and_recalibrated_batch_norm():
     keras.utils.set_random_seed(0)
-    normalise = keras.layers.BatchNormalization()
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), normalise])
+    normalize = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), normalize])
     x = np.random.default_rng(0).integers(0, 256, (50, 4), np.uint8)
     other = label_efficiency._random_like(model, x)
     assert np.abs(other.weights[0].numpy() - model.weights[0].numpy()).max() > 1e-3
     # in inference mode, too, it tells the inputs apart as one that has seen such inputs would
     np.testing.assert_allclose(other.predict(x, verbose=0).std(0), 1, rtol=0.05)
-    assert other.layers[-1].momentum == normalise.momentum
+    assert other.layers[-1].momentum == normalize.momentum

@@ -1,4 +1,4 @@
-"""Ways of learning are scored where nothing was chosen, each against the first, seed by seed."""
+"""Variants are scored on held-out samples, each against the first, seed by seed."""
 
 import json
 import runpy
@@ -27,10 +27,10 @@ def manifest(tmp_path):
     return Manifest(tuple(samples), tmp_path, CLASSES)
 
 
-def test_differences_are_paired_and_from_the_first_way(manifest, tmp_path, monkeypatch):
+def test_differences_are_paired_and_from_the_first_variant(manifest, tmp_path, monkeypatch):
     learnt, truth = [], manifest.part("test").labels()
 
-    def run(learn, recipe, own, folder, *, cache=None):
+    def run(train, recipe, own, folder, *, cache=None):
         learnt.append((folder.name, recipe.training.seed, recipe.training.imbalance))
         return folder
 
@@ -42,11 +42,11 @@ def test_differences_are_paired_and_from_the_first_way(manifest, tmp_path, monke
         return np.where(wrong, 1 - truth, truth)
 
     monkeypatch.setattr(variants.stages, "run", run)
-    monkeypatch.setattr(variants.training, "load_run", lambda folder: (None, manifest))
+    monkeypatch.setattr(variants.run_folder, "load_run", lambda folder: (None, manifest))
     monkeypatch.setattr(variants.stages, "predictions", predictions)
     plain = recipes.load("demo")
     better = plain.changed({"training.imbalance": "focal"})
-    found = variants.learn(
+    found = variants.compare(
         {"plain": plain, "better": better}, lambda seed: manifest, tmp_path / "out", seeds=3
     )
     assert learnt == [
@@ -54,7 +54,7 @@ def test_differences_are_paired_and_from_the_first_way(manifest, tmp_path, monke
         for seed in range(3)
         for name, kind in (("plain", "none"), ("better", "focal"))
     ]
-    first, second = found["ways"]["plain"], found["ways"]["better"]
+    first, second = found["variants"]["plain"], found["variants"]["better"]
     assert "difference" not in first
     value, low, high = second["difference"]["accuracy"]
     assert value == pytest.approx(second["accuracy"][0] - first["accuracy"][0], abs=1e-4)
@@ -63,8 +63,8 @@ def test_differences_are_paired_and_from_the_first_way(manifest, tmp_path, monke
     )
     assert 0 < low < value < high  # paired: narrower than either score's own
     assert high - low < first["accuracy"][2] - first["accuracy"][1]
-    assert json.loads((tmp_path / "out/ways.json").read_text()) == found
-    page = (tmp_path / "out/ways.md").read_text()
+    assert json.loads((tmp_path / "out/variants.json").read_text()) == found
+    page = (tmp_path / "out/variants.md").read_text()
     assert "| plain |" in page and f"{100 * value:+.1f} [" in page and "3 seeds" in page
 
 
@@ -84,7 +84,7 @@ def test_differences_are_paired_and_from_the_first_way(manifest, tmp_path, monke
         ),
     ],
 )  # fmt: skip
-def test_the_scripts_learn_every_way(
+def test_the_scripts_train_every_variant(
     script, options, names, tiny_dataset, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
@@ -95,9 +95,9 @@ def test_the_scripts_learn_every_way(
     command = [script, *options, *settings, "--seeds", "1", "--out", "out"]
     monkeypatch.setattr(sys, "argv", command)
     main()
-    assert "wrote out/ways.md" in capsys.readouterr().out
-    found = json.loads((tmp_path / "out/ways.json").read_text())
-    assert list(found["ways"]) == names and found["split"] == "test"
+    assert "wrote out/variants.md" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out/variants.json").read_text())
+    assert list(found["variants"]) == names and found["split"] == "test"
     runs = [compare.read(tmp_path / f"out/{name}-0", "test") for name in names]
     assert all(Path(sample).is_file() for run in runs for sample in run.samples)
     for name in names:

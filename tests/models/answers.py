@@ -1,4 +1,4 @@
-"""Random networks whose answers depend on what they see: without that, parity is no test."""
+"""Random networks whose outputs depend on the input, as parity tests require."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from keras_mer.runtime.interpreter import TFLiteModel
 
 
 def blotches(count: int, *shape: int) -> np.ndarray:
-    """Pictures 0..255 of large random patches, float32 (count, *shape).
+    """Images 0..255 of large random patches, float32 (count, *shape).
 
     White noise will not do: averaged over a picture it is always the same grey.
     """
@@ -30,7 +30,9 @@ def outspoken(model: keras.Model, x: np.ndarray) -> keras.Model:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.center:
             layer.beta.assign(keras.ops.ones_like(layer.beta))
     # with foreign statistics, signals die out
-    layer_freezing.settle(layer_freezing.leaves(model), lambda: model(x, training=True))
+    layer_freezing.recalibrate_batch_norm(
+        layer_freezing.leaves(model), lambda: model(x, training=True)
+    )
     last = next(layer for layer in layer_freezing.leaves(model) if layer.name == "logits")
     logits = model.predict(x, verbose=0)
     mean, spread = logits.mean(0), logits.std(0)
@@ -41,7 +43,7 @@ def outspoken(model: keras.Model, x: np.ndarray) -> keras.Model:
 
 @dataclass(frozen=True)
 class Parity:
-    """A TFLite file's answers beside Keras's.
+    """Compare a TFLite file's outputs with Keras's.
 
     Attributes:
         alike: correlation of what varies from sample to sample, 1 at best.
@@ -54,7 +56,7 @@ class Parity:
 
 
 def exported(model: keras.Model, x: np.ndarray, folder: Path) -> dict[str, Parity]:
-    """Every TFLite variant of a model, held against it.
+    """Compare every TFLite variant of a model with the model.
 
     Args:
         model: pixels -> probabilities.

@@ -1,4 +1,4 @@
-"""What only a network over frames must do."""
+"""Tests specific to the recurrent clip model."""
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ def clips(count=4, channels=1):
 
 @pytest.mark.parametrize("attention", [False, True])
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_unrolled_it_is_the_same_model_in_float32(attention, policy, float32_policy):
+def test_unrolled_gives_the_same_model_in_float32(attention, policy, float32_policy):
     keras.config.set_dtype_policy(policy)
     model = build(attention=attention)
     twin = unrolled(model)
@@ -38,7 +38,7 @@ def test_unrolled_it_is_the_same_model_in_float32(attention, policy, float32_pol
     assert difference == 0 if policy == "float32" else difference < 0.05
 
 
-def test_a_model_without_a_loop_is_left_as_it_is():
+def test_unrolled_returns_a_model_without_recurrent_layers_unchanged():
     model = models.build("lenet", classes=2, size=16, filters=(4,), units=4)
     assert unrolled(model) is model
 
@@ -73,14 +73,14 @@ def test_a_trained_image_model_becomes_the_encoder(tmp_path):
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
-def test_magnified_it_sees_change_and_not_who_it_is():
+def test_magnify_uses_differences_from_the_first_frame_only():
     model = build(magnify=4.0)
     x = clips(1) * 0.2 + 60
     brighter = model.predict(x + 40, verbose=0)
     np.testing.assert_allclose(brighter, model.predict(x, verbose=0), atol=1e-4)
 
 
-def test_an_encoder_that_does_not_fit_is_named(tmp_path):
+def test_an_unsuitable_encoder_is_an_error(tmp_path):
     with pytest.raises(UserError, match="unknown model 'lenett'"):
         build(encoder="lenett")
     models.build("lenet", classes=2, size=24, filters=(4,), units=4).save(tmp_path / "m.keras")

@@ -10,12 +10,12 @@ from keras_mer.models import cost
     # Sandler et al. 2018, table 4; Huang et al. 2017 by Keras's documentation
     [("MobileNetV2", 300), ("MobileNet", 569)],
 )
-def test_multiply_adds_are_the_papers(name, millions):
+def test_multiply_adds_equal_published_values(name, millions):
     model = getattr(keras.applications, name)(weights=None)
     assert cost.multiply_adds(model) == pytest.approx(millions * 1e6, rel=0.01)
 
 
-def test_every_kind_of_layer_counts_as_by_hand():
+def test_multiply_adds_of_every_kind_of_layer():
     layers = keras.layers
     inputs = keras.Input((8, 8, 2))
     x = layers.Conv2D(4, 3, padding="same")(inputs)  # 64 x 9 x 2 x 4
@@ -29,7 +29,7 @@ def test_every_kind_of_layer_counts_as_by_hand():
     assert cost.multiply_adds(model) == 4608 + 960 + 96 + 72 + 1280 + 70
 
 
-def test_a_nested_model_counts_once_a_frame():
+def test_a_nested_model_counts_once_per_frame():
     encoder = {"name": "lenet", "filters": (4, 8), "units": 8}
     alone = models.build("lenet", classes=2, size=24, filters=(4, 8), units=8)
     counts = [
@@ -42,7 +42,7 @@ def test_a_nested_model_counts_once_a_frame():
     assert counts[1] - counts[0] == cost.multiply_adds(alone) - 16 + step
 
 
-def test_a_backbone_at_its_resolution():
+def test_multiply_adds_of_a_backbone():
     model = models.build("transfer", classes=7, backbone="MobileNetV2", resolution=96)
     body = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(96, 96, 3))
     assert cost.multiply_adds(model) == cost.multiply_adds(body) + 1280 * 7

@@ -1,4 +1,4 @@
-"""DINO's step: what learns, what follows, what stays; in every precision and on two devices."""
+"""DINO's training step: student, teacher and statistics, in every precision and on two devices."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def make(rate=0.5, clip=3.0, momentum=0.9, kind="sgd", model=None, **options):
     )
     head = dino.projection_head(backbone.output_shape[-1], 12, 8, 4)
     made = dino.DINO(backbone, head, plan, LOCAL, **options)
-    made.compile(optimizers.scheduled(kind, clip=clip), jit_compile=False)
+    made.compile(optimizers.make_optimizer(kind, clip=clip), jit_compile=False)
     return made
 
 
@@ -62,7 +62,7 @@ def moved(before, after):
     return max(np.abs(a - b).max() for a, b in zip(before, after, strict=True))
 
 
-def test_the_teacher_starts_as_the_student_and_follows_it_by_the_momentum():
+def test_the_teacher_is_the_moving_average_of_the_student():
     model = make(momentum=0.9)
     student = values(model.backbone, model.head)
     np.testing.assert_equal(student, values(model.teacher_backbone, model.teacher_head))
@@ -72,31 +72,35 @@ def test_the_teacher_starts_as_the_student_and_follows_it_by_the_momentum():
     teacher = values(model.teacher_backbone, model.teacher_head)
     for old, new, got in zip(student, after, teacher, strict=True):
         np.testing.assert_allclose(got, 0.9 * old + 0.1 * new, atol=1e-6)
-    assert model.centre.numpy().std() > 0 and float(model.step) == 1
+    assert model.center.numpy().std() > 0 and float(model.step) == 1
 
 
-def test_balanced_the_loss_is_that_of_the_balanced_table():
+def test_the_sinkhorn_loss_equals_the_reference():
     model, data = make(balance="sinkhorn", model=network(dropout=0.0)), views()
-    model.settle(data)
+    model.recalibrate_batch_norm(data)
     out = {k: v.numpy().astype(float) for k, v in model(data, training=True).items()}
     wanted = sinkhorn_by_hand(out["teacher"].reshape(16, 12), 0.04, 3).reshape(8, 2, 12)
     value, _ = cross_by_hand(out["student"], wanted, 0.1)
     logs = model.train_on_batch(data, return_dict=True)
     np.testing.assert_allclose(logs["loss"], value.mean(), rtol=1e-3)
-    centred = make(model=network(dropout=0.0))
-    centred.settle(data)
-    assert logs["spread"] > 0.95 > centred.train_on_batch(data, return_dict=True)["spread"]
+    centered = make(model=network(dropout=0.0))
+    centered.recalibrate_batch_norm(data)
+    assert (
+        logs["mean_output_entropy"]
+        > 0.95
+        > centered.train_on_batch(data, return_dict=True)["mean_output_entropy"]
+    )
 
 
-def test_settled_the_teacher_says_what_the_student_says():
+def test_after_recalibration_the_teacher_equals_the_student():
     model, data = make(model=network(dropout=0.0)), views()
-    model.settle(data)
+    model.recalibrate_batch_norm(data)
     out = model(data, training=True)
     np.testing.assert_allclose(out["teacher"], out["student"][:, :2], atol=1e-4)
     assert model.backbone.layers[3].momentum == 0.99
 
 
-def test_only_global_crops_move_the_statistics_that_the_teacher_takes_over():
+def test_only_global_crops_update_batch_norm_statistics():
     both = views(5, 3)
     first, second = make(), make()
     second.set_weights(first.get_weights())
@@ -119,7 +123,7 @@ def test_no_gradient_and_no_batch_statistics_reach_the_teacher():
 
 
 @pytest.mark.parametrize("local", [0, 3])
-def test_every_crop_becomes_an_output_in_its_place(local):
+def test_outputs_are_in_the_order_of_the_crops(local):
     model = make()
     x = views(5, local)
     out = model(x)
@@ -145,7 +149,7 @@ def test_outputs_are_cosines():
     np.testing.assert_allclose(out, unit @ (kernel / np.linalg.norm(kernel, axis=0)), atol=1e-5)
 
 
-def test_a_normalised_head_tells_features_apart_that_are_nearly_the_same():
+def test_batch_norm_in_the_head_separates_nearly_equal_features():
     faces = 5 + 0.01 * np.random.default_rng(0).normal(size=(64, 6))
     apart = {}
     for norm in (False, True):
@@ -155,7 +159,7 @@ def test_a_normalised_head_tells_features_apart_that_are_nearly_the_same():
     assert apart[False] < 0.05 and apart[True] > 0.5
 
 
-def test_the_last_layer_waits_and_the_others_do_not():
+def test_only_the_last_layer_is_frozen_at_first():
     model = make(frozen_steps=2, kind="adamw")
     model.schedules = dino.Schedules(schedule(0.1), schedule(0.0), schedule(0.9), schedule(0.04))
     last, rest = model.head.get_layer("prototypes"), model.backbone
@@ -166,7 +170,7 @@ def test_the_last_layer_waits_and_the_others_do_not():
         assert moved(around, values(rest)) > 0
 
 
-def test_rate_and_decay_change_from_step_to_step_in_the_traced_step():
+def test_learning_rate_and_weight_decay_are_updated_in_the_traced_step():
     model = make(rate=0.8)
     seen = []
     for _ in range(3):
@@ -175,7 +179,7 @@ def test_rate_and_decay_change_from_step_to_step_in_the_traced_step():
     np.testing.assert_allclose(seen, [(0.8, 0.1), (0.76, 0.11), (0.72, 0.12)], rtol=1e-5)
 
 
-def test_decay_takes_what_the_schedule_says():
+def test_weight_decay_follows_its_schedule():
     model = make(rate=0.5)
     model.schedules = dino.Schedules(schedule(0.5), schedule(0.2), schedule(1.0), schedule(1e6))
     model.student_temperature = 1e6  # no gradient to speak of
@@ -187,8 +191,8 @@ def test_decay_takes_what_the_schedule_says():
     np.testing.assert_allclose(bias, before[1], atol=1e-5)
 
 
-def test_gradients_are_clipped_one_variable_at_a_time():
-    made = optimizers.scheduled("sgd", momentum=0.0, clip=1.0)
+def test_gradients_are_clipped_per_variable():
+    made = optimizers.make_optimizer("sgd", momentum=0.0, clip=1.0)
     variables = [keras.Variable(np.zeros(2, "f"), name=name) for name in ("kernel", "bias")]
     made.build(variables)
     made.learning_rate.assign(1.0)
@@ -197,7 +201,7 @@ def test_gradients_are_clipped_one_variable_at_a_time():
     np.testing.assert_allclose(variables[1], [-0.3, -0.4], rtol=1e-6)
 
 
-def test_saved_and_loaded_it_goes_on_with_the_very_same_step(tmp_path):
+def test_saved_and_loaded_weights_are_equal(tmp_path):
     first = make()
     first.train_on_batch(views())
     first.save_weights(tmp_path / "state.weights.h5")
@@ -209,10 +213,10 @@ def test_saved_and_loaded_it_goes_on_with_the_very_same_step(tmp_path):
         np.testing.assert_array_equal(got, expected)
 
 
-def test_collapse_shows_in_the_metrics():
+def test_metrics_detect_collapse():
     model = make()
     healthy = model.test_on_batch(views(), return_dict=True)
-    assert 0 <= healthy["entropy"] <= healthy["spread"] <= 1
+    assert 0 <= healthy["entropy"] <= healthy["mean_output_entropy"] <= 1
     assert healthy["information"] > 1e-4 and healthy["deviation"] > 1e-3
     for weight in model.teacher_backbone.weights:
         weight.assign(0 * weight)  # every image looks alike
@@ -221,7 +225,7 @@ def test_collapse_shows_in_the_metrics():
 
 
 def first_step(model, data):
-    """The first step that the backbone takes, in one vector; loss scaling skips those too large."""
+    """The backbone's first update as one vector; loss scaling skips steps that overflow."""
     before = values(model.backbone)
     for _ in range(12):
         model.train_on_batch(data)
@@ -232,13 +236,13 @@ def first_step(model, data):
 
 
 def exact(cls=dino.DINO, rate=0.5, student_temperature=0.1):
-    """A model whose first step is the same whenever it comes, and without random numbers."""
+    """A model with a deterministic first step that does not depend on skipped steps."""
     keras.utils.set_random_seed(0)
     backbone = features(network(batch_norm=False, dropout=0.0))
     plan = dino.Schedules(schedule(rate), schedule(0.0), schedule(1.0), schedule(0.04))
     head = dino.projection_head(backbone.output_shape[-1], 12, 8, 4)
-    model = cls(backbone, head, plan, LOCAL, student_temperature, centre_momentum=1.0)
-    model.compile(optimizers.scheduled("sgd"), jit_compile=False)
+    model = cls(backbone, head, plan, LOCAL, student_temperature, center_momentum=1.0)
+    model.compile(optimizers.make_optimizer("sgd"), jit_compile=False)
     return model
 
 
@@ -253,7 +257,7 @@ def test_a_step_in_mixed_precision_is_the_float32_step(precision, float32_policy
 
 
 class Forgetful(dino.DINO):
-    """What a train_step written by hand does that forgets `optimizer.scale_loss`."""
+    """A custom train_step without `optimizer.scale_loss`."""
 
     def train_step(self, data):
         import tensorflow as tf
@@ -268,7 +272,7 @@ class Forgetful(dino.DINO):
 
 
 def test_tiny_gradients_survive_float16_because_the_loss_is_scaled(float32_policy):
-    """A rate that is large where gradients are tiny: float16 alone rounds them to nothing."""
+    """Tiny gradients and a large learning rate: without loss scaling float16 rounds them to 0."""
 
     tiny = {"rate": 1e4, "student_temperature": 1e4}
     wanted = first_step(exact(**tiny), views(32))
@@ -276,12 +280,12 @@ def test_tiny_gradients_survive_float16_because_the_loss_is_scaled(float32_polic
     assert size > 1e-3
     keras.config.set_dtype_policy("mixed_float16")
     assert np.linalg.norm(first_step(exact(**tiny), views(32)) - wanted) < 0.1 * size
-    # what the line above would catch
+    # without loss scaling the assertion above would fail
     assert np.linalg.norm(first_step(exact(Forgetful, **tiny), views(32)) - wanted) > 0.9 * size
 
 
 @pytest.mark.parametrize("kind", ["dino", "distillation"])
-def test_one_step_on_two_replicas_is_one_on_one_with_the_whole_batch(kind):
+def test_a_step_on_two_replicas_equals_one_on_one_replica(kind):
     done = subprocess.run(
         [sys.executable, "-m", "tests.models.two_replicas", kind],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=900,
@@ -302,15 +306,15 @@ def test_every_image_network_has_features_before_its_logits(name):
     assert len(body.weights) == len(model.weights) - 2
 
 
-def test_a_committees_logits_lead_back_to_its_probabilities():
-    committee = models.committee([models.with_probabilities(network()) for _ in range(2)])
+def test_softmax_of_an_ensembles_logits_gives_its_probabilities():
+    ensemble = models.ensemble([models.with_probabilities(network()) for _ in range(2)])
     x = views()["global"][:, 0]
     np.testing.assert_allclose(
-        keras.ops.softmax(logits(committee)(x)), committee(x), rtol=1e-4, atol=1e-6
+        keras.ops.softmax(logits(ensemble)(x)), ensemble(x), rtol=1e-4, atol=1e-6
     )
 
 
-def test_a_network_that_knows_its_size_says_so():
+def test_a_model_with_fixed_input_size_is_an_error():
     body = features(models.build("cnn", classes=3, size=24, stem=4, filters=(4, 8)))
     assert at_size(body, 24) is body
     with pytest.raises(UserError, match="weights for inputs of 24 pixels alone"):

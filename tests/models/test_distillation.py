@@ -1,4 +1,4 @@
-"""Distillation's step: what it weighs, and that its teachers stay what they were."""
+"""Distillation's training step: the loss terms, and unchanged teachers."""
 
 import keras
 import numpy as np
@@ -40,12 +40,12 @@ def compiled(student, teachers, optimizer=None, **options):
 
 
 def total(model, x, y, weights=None):
-    """The loss of a training step whose dropout is off."""
+    """The loss of a training step without dropout."""
     out = model(x)
     return float(model.compute_loss(x, y, out, weights, training=True))
 
 
-def test_the_loss_is_the_weighted_sum_and_samples_weigh_in_every_term():
+def test_the_loss_is_the_weighted_sum_with_sample_weights_in_every_term():
     keras.utils.set_random_seed(0)
     student, teachers = network(), [network(width=9), with_probabilities(network())]
     x, y = data()
@@ -63,7 +63,7 @@ def test_the_loss_is_the_weighted_sum_and_samples_weigh_in_every_term():
         assert total(model, x, y, w) == pytest.approx(expected, rel=1e-4)
 
 
-def test_class_weights_of_fit_reach_the_teachers_term():
+def test_class_weights_apply_to_the_distillation_term():
     keras.utils.set_random_seed(0)
     model = compiled(network(), [network()], keras.optimizers.SGD(0.0), hard=0.0)
     x, y = data(12)
@@ -73,19 +73,19 @@ def test_class_weights_of_fit_reach_the_teachers_term():
     assert loud.history["loss"][0] > 0
 
 
-def test_the_students_regularisation_counts():
+def test_the_students_regularization_is_included():
     student = network(penalty=keras.regularizers.L2(0.5))
     x, y = data()
     model = compiled(student, [network()], hard=0.3)
     bare = compiled(network(), [network()], hard=0.3)
     for mine, given in zip(bare.student.weights, student.weights, strict=True):
         mine.assign(given)
-    bare._ask = model._ask
+    bare._teacher_logits = model._teacher_logits
     penalty = 0.5 * float((student.layers[2].kernel.numpy() ** 2).sum())
     assert total(model, x, y) == pytest.approx(total(bare, x, y) + penalty, rel=1e-4)
 
 
-def test_teachers_are_neither_trained_nor_moved_nor_saved_nor_counted(tmp_path):
+def test_teachers_are_not_trained_saved_or_counted(tmp_path):
     keras.utils.set_random_seed(0)
     teacher, student = network(width=9), network()
     before = [w.numpy().copy() for w in teacher.weights]
@@ -103,11 +103,11 @@ def test_teachers_are_neither_trained_nor_moved_nor_saved_nor_counted(tmp_path):
     assert (tmp_path / "w.weights.h5").stat().st_size < 60_000
 
 
-def test_teachers_answer_in_inference_mode():
-    """With dropout and batch statistics, the answer to an image would change with its batch."""
+def test_teachers_run_in_inference_mode():
+    """With dropout and batch statistics the output would depend on the batch."""
     model = compiled(network(), [network()], hard=0.0)
     x, _ = data()
-    whole, part = model._ask(x), model._ask(x[:3])
+    whole, part = model._teacher_logits(x), model._teacher_logits(x[:3])
     np.testing.assert_allclose(whole[:3], part, atol=1e-5)
 
 
@@ -123,7 +123,7 @@ def test_features_are_matched_through_a_projection():
     assert model.predict(x, verbose=0).shape == (32, CLASSES)
 
 
-def test_the_student_takes_after_its_teacher_without_labels():
+def test_the_student_approximates_its_teacher_without_labels():
     keras.utils.set_random_seed(0)
     teacher, student = network(width=9, random=False), network(random=False)
     x = 255 * np.random.default_rng(0).uniform(0, 1, (64, 1, 1, 1)) * np.ones((1, 12, 12, 1), "f")
@@ -136,7 +136,7 @@ def test_the_student_takes_after_its_teacher_without_labels():
     assert (student.predict(x, verbose=0).argmax(1) == told.argmax(1)).mean() > 0.9
 
 
-def test_validation_is_the_labels_cross_entropy_and_asks_no_teacher():
+def test_validation_loss_is_cross_entropy_without_teachers():
     student = network()
     x, y = data()
     model = compiled(student, None, hard=0.2)
@@ -147,7 +147,7 @@ def test_validation_is_the_labels_cross_entropy_and_asks_no_teacher():
     np.testing.assert_allclose(model.evaluate(x, y, verbose=0), expected, rtol=1e-5)
 
 
-def test_answers_computed_before_are_the_same_as_asking():
+def test_precomputed_teacher_logits_give_the_same_loss():
     keras.utils.set_random_seed(0)
     teacher, student = network(), network()
     x, y = data()
@@ -164,7 +164,7 @@ def test_answers_computed_before_are_the_same_as_asking():
     ("have", "want"),
     [((24, 24, 1), (12, 12, 1)), ((12, 12, 1), (20, 20, 3)), ((9, 9, 3), (9, 9, 1))],
 )
-def test_images_are_fitted_to_each_network(have, want):
+def test_images_are_converted_to_each_networks_input(have, want):
     x = np.full((2, *have), 77.0, "f")
     out = np.asarray(fit_input(x, want))
     assert out.shape == (2, *want)
@@ -173,7 +173,7 @@ def test_images_are_fitted_to_each_network(have, want):
     assert clip.shape == (2, 2, *want)
 
 
-def test_networks_of_different_inputs_learn_together_and_clips_do_too():
+def test_networks_of_different_input_sizes_and_clips():
     x, y = data(8, (24, 24, 3))
     model = compiled(network(12), [network(24, 3), network(16)])
     model.fit(x, y, verbose=0)
@@ -184,13 +184,13 @@ def test_networks_of_different_inputs_learn_together_and_clips_do_too():
     assert model.predict(x, verbose=0).shape == (8, CLASSES)
 
 
-def test_what_does_not_fit_is_named():
+def test_invalid_teachers_are_errors():
     other = keras.Sequential(
         [keras.Input((12, 12, 1)), keras.layers.Flatten(), keras.layers.Dense(4)]
     )
     with pytest.raises(UserError, match="has 4 outputs, the student 3"):
         Distillation(network(), [other])
-    with pytest.raises(UserError, match="feature matching takes exactly one teacher"):
+    with pytest.raises(UserError, match="feature matching requires exactly one teacher"):
         Distillation(network(), [network(), network()], matching=1.0)
 
 

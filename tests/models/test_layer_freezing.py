@@ -17,7 +17,7 @@ from tests.models.test_transfer import tiny
         ("VGG16", ["block1", "block5"]),
     ],
 )
-def test_blocks_are_those_that_the_backbones_layer_names_speak_of(name, blocks):
+def test_blocks_follow_the_backbones_layer_names(name, blocks):
     body = getattr(keras.applications, name)(include_top=False, weights=None,
                                              input_shape=(32, 32, 3))  # fmt: skip
     found = [group[0].name for group in layer_freezing.blocks(body)]
@@ -27,7 +27,7 @@ def test_blocks_are_those_that_the_backbones_layer_names_speak_of(name, blocks):
     assert sum(map(len, layer_freezing.blocks(body))) == sum(bool(x.weights) for x in body.layers)
 
 
-def test_no_block_is_the_head_alone():
+def test_unfreezing_no_block_trains_only_the_head():
     model = tiny(head=[8])
     layer_freezing.freeze(model, 0, batch_norm=False)
     assert {v.path.split("/")[0] for v in model.trainable_variables} == {"dense", "logits"} or (
@@ -36,7 +36,7 @@ def test_no_block_is_the_head_alone():
     assert not any("backbone" in v.path for v in model.trainable_variables)
 
 
-def test_top_blocks_learn_and_batch_norm_only_when_asked():
+def test_top_blocks_are_trained_and_batch_norm_only_on_request():
     model = tiny()
     count = layer_freezing.freeze(model, 2, batch_norm=False)
     assert count == len(layer_freezing.blocks(model)) > 10
@@ -52,7 +52,7 @@ def test_top_blocks_learn_and_batch_norm_only_when_asked():
 
 
 @pytest.mark.parametrize("name", ["cnn", "transfer"])
-def test_frozen_batch_norm_keeps_its_statistics_and_frozen_weights_stay(name):
+def test_frozen_statistics_and_weights_do_not_change(name):
     model = models.build(name, classes=3, **SMALL[name])
     layer_freezing.freeze(model, 1, batch_norm=False)
     model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
@@ -67,7 +67,7 @@ def test_frozen_batch_norm_keeps_its_statistics_and_frozen_weights_stay(name):
         assert same != (variable.path in learning), variable.path
 
 
-def test_too_many_blocks_are_refused():
+def test_too_many_blocks_are_an_error():
     model = models.build("lenet", classes=3, size=24)
     for wrong in (9, -1, "some", 1.5):
         with pytest.raises(UserError, match=rf"unfreeze: .* up to 4 .*lenet.*, got {wrong}"):

@@ -1,4 +1,4 @@
-"""What every registered model must do, on inputs as small as it takes."""
+"""Tests of every registered model on small inputs."""
 
 import keras
 import numpy as np
@@ -45,7 +45,7 @@ def pixels(model, count=4):
 
 
 def bands(model, each):
-    """A bright band at the top, in the middle or at the bottom, and which: (3 * each) of them."""
+    """3 * each images with a bright band at the top, middle or bottom, and their labels."""
     which = np.repeat(range(CLASSES), each)
     x = np.full((CLASSES * each, *model.input_shape[1:]), 30, np.float32)
     height = x.shape[-3] // CLASSES
@@ -80,7 +80,7 @@ def test_every_trainable_variable_gets_a_gradient(name):
 
 
 @every_model
-def test_takes_colour_and_a_config_round_trip(name):
+def test_accepts_rgb_and_a_config_round_trip(name):
     model = models.build(name, classes=CLASSES, channels=3, **SMALL[name])
     again = keras.Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
@@ -155,7 +155,7 @@ def test_ststnet_has_the_published_parameters():
     assert sum(v.value.shape.num_elements() for v in model.trainable_variables) == by_hand == 1683
 
 
-def test_one_convolution_is_three_streams_side_by_side():
+def test_one_convolution_equals_three_parallel_streams():
     from keras import layers
 
     model = models.build("ststnet", classes=3)
@@ -173,7 +173,7 @@ def test_one_convolution_is_three_streams_side_by_side():
 
 
 @pytest.mark.parametrize("name", ["flow", "flow_kernel"])
-def test_flow_models_see_a_mirrored_face_as_the_same_expression(name):
+def test_flow_models_are_invariant_to_mirroring(name):
     from keras_mer.data.transforms.clip import mirror_flow
 
     model = small(name)
@@ -188,12 +188,12 @@ def test_flow_models_see_a_mirrored_face_as_the_same_expression(name):
     )
 
 
-def test_a_committee_is_one_model_of_mean_probabilities(tmp_path):
+def test_an_ensemble_averages_probabilities(tmp_path):
     members = [models.with_probabilities(small("flow")) for _ in range(3)]
     x = pixels(members[0])
     mean = np.mean([m.predict(x, verbose=0) for m in members], axis=0)
-    committee = models.committee(members)
-    committee.save(tmp_path / "model.keras")
+    ensemble = models.ensemble(members)
+    ensemble.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again.predict(x, verbose=0), mean, atol=1e-6)
     file = tmp_path / "model.tflite"
@@ -201,5 +201,5 @@ def test_a_committee_is_one_model_of_mean_probabilities(tmp_path):
     np.testing.assert_allclose(TFLiteModel(file).predict(x), mean, atol=1e-5)
 
 
-def test_the_cnn_is_as_small_as_it_says():
+def test_the_cnns_size_is_as_documented():
     assert models.build("cnn", classes=7).count_params() == pytest.approx(1.2e6, rel=0.02)

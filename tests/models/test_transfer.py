@@ -1,4 +1,4 @@
-"""Any network of keras.applications under our head: the right pixels in, the right weights in."""
+"""Backbones of keras.applications: preprocessing, weights, export."""
 
 import importlib
 import socket
@@ -32,7 +32,7 @@ def faces(*shape):
 
 
 def shuffled(model, seed=0):
-    """Random values in every weight, so that one that was not copied shows."""
+    """Random values in every weight, to detect weights that were not copied."""
     random = np.random.default_rng(seed)
 
     def value(shape):
@@ -45,7 +45,7 @@ def shuffled(model, seed=0):
 
 
 def write_like_keras_applications(path, model):
-    """HDF5 as the files at storage.googleapis.com have it: a group a layer, names in attributes."""
+    """An HDF5 file in the format of keras.applications: a group per layer, names in attributes."""
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
         file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.4.0"
@@ -79,7 +79,7 @@ def test_preprocessing_is_the_backbones_own(name, module):
     np.testing.assert_allclose(again.predict(x, verbose=0), expected, atol=1e-4)
 
 
-def test_grey_becomes_three_equal_channels_at_the_backbones_resolution():
+def test_gray_becomes_three_equal_channels_at_the_backbones_resolution():
     assert tiny().get_layer("backbone").input_shape == (None, 32, 32, 3)
     inputs = keras.Input((24, 24, 1))
     x = faces(2, 24, 24, 1)
@@ -89,7 +89,7 @@ def test_grey_becomes_three_equal_channels_at_the_backbones_resolution():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ["EfficientNetB3", "MobileNetV2", "VGG16", "DenseNet121"])
-def test_8_bits_show_the_backbone_the_same_pixels(name, channels, tmp_path):
+def test_int8_preprocessing_equals_float(name, channels, tmp_path):
     inputs = keras.Input((8, 8, channels))
     larger = keras.layers.Resizing(16, 16)(inputs)
     seen = _preprocessed(larger, name)
@@ -115,12 +115,12 @@ def test_head_and_pooling_are_config():
         ({"pooling": "mean"}, "pooling: expected avg, max or both, got 'mean'"),
     ],
 )
-def test_what_does_not_exist_is_named(config, message):
+def test_unknown_names_are_errors(config, message):
     with pytest.raises(UserError, match=message):
         tiny(**config)
 
 
-def test_the_usual_backbones_are_there():
+def test_common_backbones_are_available():
     assert {"EfficientNetB3", "EfficientNetV2B0", "MobileNetV2", "VGG16"} <= set(backbones())
     assert {"MobileNetV3Small", "MobileNetV3Large", "ResNet50V2", "ConvNeXtTiny"} <= set(
         backbones()
@@ -131,10 +131,10 @@ def test_the_usual_backbones_are_there():
 def efficientnet(tmp_path_factory):
     """A file in keras.applications' format for EfficientNetB0, and its pixels' statistics in it."""
     official = shuffled(make("EfficientNetB0", 32, None, None))
-    normalisation = official.get_layer(index=2)
-    assert isinstance(normalisation, keras.layers.Normalization)
+    normalization = official.get_layer(index=2)
+    assert isinstance(normalization, keras.layers.Normalization)
     statistics = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 0
-    normalisation.set_weights([np.array(value) for value in statistics])
+    normalization.set_weights([np.array(value) for value in statistics])
     folder = tmp_path_factory.mktemp("weights")
     return write_like_keras_applications(folder / "efficientnetb0_notop.h5", official)
 
@@ -165,7 +165,7 @@ def test_an_imagenet_file_gives_what_keras_applications_gives(efficientnet, way,
     np.testing.assert_allclose(features.predict(x, verbose=0), expected, rtol=1e-4)
 
 
-def test_no_network_and_no_cache_is_one_line_with_the_address(tmp_path, monkeypatch):
+def test_a_failed_download_is_an_error_with_the_url(tmp_path, monkeypatch):
     def nowhere(*_, **__):
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
@@ -184,7 +184,7 @@ def test_no_network_and_no_cache_is_one_line_with_the_address(tmp_path, monkeypa
         np.testing.assert_array_equal(a, b)
 
 
-def test_files_that_do_not_fit_are_named(efficientnet, tmp_path):
+def test_unsuitable_weight_files_are_errors(efficientnet, tmp_path):
     model, config = tiny(), {"name": "transfer"} | TINY
     with pytest.raises(UserError, match="not the weights of MobileNetV3Small without its clas"):
         pretrained.load(model, str(efficientnet), config)

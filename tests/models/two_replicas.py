@@ -40,7 +40,7 @@ def dino_model():
     backbone = features(network())
     head = dino.projection_head(backbone.output_shape[-1], 12, 8, 4)
     model = dino.DINO(backbone, head, dino.Schedules(*constant), local_size=8)
-    model.compile(optimizers.scheduled("sgd", momentum=0.9, clip=0.05), jit_compile=False)
+    model.compile(optimizers.make_optimizer("sgd", momentum=0.9, clip=0.05), jit_compile=False)
     return model
 
 

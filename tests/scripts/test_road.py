@@ -60,14 +60,14 @@ def test_training_is_distillation_where_the_recipe_names_teachers(road):
         "--set", "student.teachers=[runs/demo]", "--set", "training.epochs=1", cwd=home,
     )  # fmt: skip
     assert not done.returncode, done.stderr
-    assert "learning from cnn (" in done.stdout and (home / "runs/taught/model.keras").is_file()
+    assert "distilling from cnn (" in done.stdout and (home / "runs/taught/model.keras").is_file()
 
 
 def test_a_second_look_at_the_test_split_is_said(road):
     home, printed = road
-    assert "was looked at" not in printed["evaluate"]
+    assert "evaluated on its test split" not in printed["evaluate"]
     again = run_here("evaluate", "--run", "runs/demo", "--split", "test", cwd=home)
-    assert "looked at 2 times" in again.stdout
+    assert "on its test split 2 times" in again.stdout
 
 
 def test_errors_are_one_line_without_a_traceback(road, tmp_path):

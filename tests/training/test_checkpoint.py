@@ -47,14 +47,14 @@ def test_two_epochs_and_two_more_equal_four(tmp_path, data):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-9)
 
 
-def test_only_the_newest_checkpoint_stays_and_nothing_half_written(tmp_path, data):
+def test_only_the_newest_checkpoint_is_kept(tmp_path, data):
     fit(tmp_path, data, 3)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint-0003", "history.csv"]
     files = {p.name for p in (tmp_path / "checkpoint-0003").iterdir()}
     assert files == {"state.weights.h5", "best.keras", "state.json"}
 
 
-def test_what_a_kill_left_half_written_is_not_taken_for_a_checkpoint(tmp_path, data):
+def test_an_incomplete_checkpoint_is_ignored(tmp_path, data):
     fit(tmp_path, data, 2)
     half = tmp_path / ".partial-abc" / "checkpoint-0003"
     half.mkdir(parents=True)
@@ -75,7 +75,7 @@ def test_best_is_the_best_epochs_model(tmp_path):
     assert np.unique(kept.get_weights()[0]) == [1]
 
 
-def test_counters_of_other_callbacks_go_on(tmp_path, data):
+def test_counters_of_other_callbacks_are_restored(tmp_path, data):
     stopping = keras.callbacks.EarlyStopping("loss", patience=3, mode="max")  # never improves
     fit(tmp_path, data, 3, [stopping])
     assert stopping.wait == 2
@@ -86,7 +86,7 @@ def test_counters_of_other_callbacks_go_on(tmp_path, data):
     assert state["counters"][0]["wait"] == 3
 
 
-def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(tmp_path, data, monkeypatch):
+def test_a_full_disk_is_a_one_line_error_and_keeps_the_last_checkpoint(tmp_path, data, monkeypatch):
     fit(tmp_path, data, 1)
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))

@@ -1,4 +1,4 @@
-"""Fused batch normalisation is batch normalisation."""
+"""Fused batch normalization is batch normalization."""
 
 import keras
 import numpy as np
@@ -8,10 +8,10 @@ from keras_mer import models
 from keras_mer.models import fused_batch_norm
 
 
-def test_fused_batch_normalisation_learns_exactly_like_keras_own():
+def test_fused_batch_normalization_learns_exactly_like_keras_own():
     keras.utils.set_random_seed(0)
     plain = keras.Sequential([keras.Input((6, 6, 3)), keras.layers.BatchNormalization()])
-    fused = fused_batch_norm.fused(plain)
+    fused = fused_batch_norm.with_fused_batch_norm(plain)
     assert type(fused.layers[-1]) is fused_batch_norm.FusedBatchNormalization
     random = np.random.default_rng(0)
     for _ in range(3):
@@ -34,8 +34,8 @@ def test_fused_batch_normalisation_learns_exactly_like_keras_own():
 def test_a_copy_with_fused_layers_takes_and_gives_the_same_weights():
     for name in ("ststnet", "flow", "cnn"):
         model = models.build(name, classes=3, size=24)
-        twin = fused_batch_norm.fused(model)
+        copy = fused_batch_norm.with_fused_batch_norm(model)
         again = models.build(name, classes=3, size=24)
-        again.set_weights(twin.get_weights())
+        again.set_weights(copy.get_weights())
         x = np.random.default_rng(0).uniform(0, 255, (2, *model.input_shape[1:]))
         np.testing.assert_allclose(again(x), model(x), rtol=1e-5, atol=1e-5)

@@ -1,4 +1,4 @@
-"""DINO on drawn faces: what it finds without labels tells expressions of new people."""
+"""DINO on synthetic faces learns features that classify expressions of new people."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from keras_mer.training import dino
 
 
 @pytest.mark.slow
-def test_nearest_neighbours_are_better_than_those_of_the_network_as_it_starts(tmp_path):
+def test_knn_accuracy_improves_over_the_initial_network(tmp_path):
     synthetic.write_samples(tmp_path, count=4000, subjects=160)
     changes = ["dino.epochs=16", "dino.freeze=16"]
     recipe = recipes.load("ssl-kd-demo", changes, data=[str(tmp_path)])
@@ -26,7 +26,7 @@ def test_nearest_neighbours_are_better_than_those_of_the_network_as_it_starts(tm
     body, batch = features(dino.network(recipe, manifest.classes)), recipe.dino.batch
     model = dino.build(recipe, body, len(known) // batch)
     batches = multicrop.view_batches(images[known], batch, dino.crops(recipe, 32))
-    model.settle(next(iter(batches)))
+    model.recalibrate_batch_norm(next(iter(batches)))
 
     def guesses():
         found = [knn.embed(model.teacher_backbone, images[part]) for part in (known, others)]

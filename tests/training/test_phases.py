@@ -1,4 +1,4 @@
-"""Two phases in one run: what learns in which, and a kill in either."""
+"""Two training phases in one run: trainable layers, and resumption in either."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ def manifest(tiny_dataset):
 
 @pytest.fixture(scope="module")
 def source(tiny_dataset, manifest, tmp_path_factory):
-    """A finished run of the tiny CNN, whose body later runs take."""
+    """A completed run of the tiny CNN for pretrained weights."""
     folder = tmp_path_factory.mktemp("source") / "run"
     trainer.train(tiny_recipe(tiny_dataset, epochs=1), manifest, folder)
     return folder
@@ -92,7 +92,9 @@ def test_both_phases_are_kept_and_only_what_should_learns(
     assert seen[0][1] == 2 < seen[-1][1]
 
 
-def test_a_kill_in_either_phase_goes_on(tiny_dataset, manifest, source, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_in_either_phase(
+    tiny_dataset, manifest, source, tmp_path, monkeypatch
+):
     """Each kill: in the middle of the epoch after so many are done, or right after it is saved."""
     # before anything is kept, between the phases, within the second, and after the last epoch
     kills = [(0, "middle"), (1, "end"), (2, "middle"), (2, "end"), (4, "end")]

@@ -1,7 +1,7 @@
-"""Half precision in every kind of training: what is learnt is learnt, and what is kept is float32.
+"""Half precision in every kind of training: models learn, and saved models are float32.
 
-Images learnt in one phase and in two have their tests in test_training and test_phases, single
-steps in models/; here stand the protocol's folds and the whole chain without labels.
+Training in one phase and in two is tested in test_trainer and test_phases, single steps in
+models/; here are folds and self-supervised distillation.
 """
 
 import keras
@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from keras_mer.data import build, loading
+from keras_mer.data.inputs import Samples
 from keras_mer.evaluation import evaluate
 from keras_mer.experiments import ssl_distillation
 from keras_mer.models import layer_freezing, saving
-from keras_mer.training import fitting
-from tests.experiments.test_ssl_distillation import history, tiny_chain
+from keras_mer.training import estimators
+from tests.experiments.test_ssl_distillation import history, tiny_experiment
 from tests.people import TINY, people, recipe
 
 
@@ -28,20 +29,23 @@ def test_a_fold_learns_and_the_final_model_is_float32(precision, float32_policy)
     left_out = subjects == "one:s0"
     rows, labels = np.arange(len(subjects)), manifest.labels()
     made = recipe(TINY, {"epochs": 25, "precision": precision})
-    learner = fitting.learner(made, inputs, labels, 3, 0)
-    optimizer = learner._trainee.optimizer
+    samples = Samples(inputs, manifest.targets(), labels, manifest.classes)
+    estimator = estimators.make(made, samples, seed=0)
+    estimator.fit(rows[~left_out])
+    optimizer = estimator._loop._learner.optimizer
     assert optimizer.name.startswith("loss_scale") == (precision == "mixed_float16")
-    answer, _ = learner.answer(rows[~left_out], rows[left_out])
-    assert np.isfinite(answer.probabilities).all()
-    assert (answer.prediction == labels[left_out]).mean() > 0.6
-    model = learner.committee(rows)
+    probabilities = estimator.predict(rows[left_out])
+    assert np.isfinite(probabilities).all()
+    assert (probabilities.argmax(1) == labels[left_out]).mean() > 0.6
+    estimator.fit(rows)
+    model = estimator.to_keras()
     assert_float32(model)
     p = model.predict(inputs.astype(np.float32), verbose=0)
     assert (p.argmax(1) == labels).mean() > 0.8
 
 
-def test_the_chain_without_labels_leaves_float32_models(tiny_dataset, tmp_path, float32_policy):
-    settings = tiny_chain(tiny_dataset, "training.precision=mixed_float16")
+def test_self_supervised_distillation_leaves_float32_models(tiny_dataset, tmp_path, float32_policy):
+    settings = tiny_experiment(tiny_dataset, "training.precision=mixed_float16")
     how = build.keywords(settings)
     manifest = build.build(how.pop("sources"), **how)[0]
     ssl_distillation.run(settings, manifest, tmp_path / "run", out=tmp_path / "model")

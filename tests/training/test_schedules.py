@@ -4,13 +4,13 @@ import pytest
 from keras_mer.training import schedules
 
 
-def test_cosine_starts_and_ends_where_it_says_and_stays_there():
+def test_cosine_start_and_end_values():
     values = [float(schedules.cosine(s, steps=10, start=0.9, end=1.0)) for s in range(13)]
     by_hand = [1.0 - 0.05 * (1 + np.cos(np.pi * min(s / 10, 1))) for s in range(13)]
     np.testing.assert_allclose(values, by_hand, rtol=1e-6)
 
 
-def test_warm_up_climbs_from_nothing_and_meets_the_cosine():
+def test_warmup_rises_from_zero_to_the_cosine():
     values = [float(schedules.cosine(s, steps=20, start=2.0, end=0.5, warmup=5)) for s in range(21)]
     np.testing.assert_allclose(values[:6], [0, 0.4, 0.8, 1.2, 1.6, 2.0], rtol=1e-6)
     assert values[5:] == sorted(values[5:], reverse=True)
@@ -22,7 +22,7 @@ def test_linear():
     np.testing.assert_allclose(values, [0.04, 0.05, 0.08, 0.08], rtol=1e-6)
 
 
-def test_a_step_may_be_a_variable_in_a_traced_function():
+def test_step_can_be_a_variable_in_a_traced_function():
     import keras
     import tensorflow as tf
 

@@ -19,7 +19,7 @@ from keras_mer.config import recipe as recipes
 from keras_mer.data import build, loading
 from keras_mer.errors import UserError
 from keras_mer.models import saving
-from keras_mer.training import optimizers, run_folder, trainer
+from keras_mer.training import optimizers, run_folder, schedules, trainer
 from tests.conftest import REPOSITORY, tiny_recipe
 
 
@@ -104,15 +104,15 @@ def test_killed_the_same_command_ends_with_the_whole_history(tiny_dataset, tmp_p
 
 
 def test_a_folder_of_another_recipe_is_refused(tiny_dataset, manifest, tmp_path):
-    run_folder.claim(tmp_path, tiny_recipe(tiny_dataset))
-    run_folder.claim(tmp_path, tiny_recipe(tiny_dataset))
+    run_folder.check_run_config(tmp_path, tiny_recipe(tiny_dataset))
+    run_folder.check_run_config(tmp_path, tiny_recipe(tiny_dataset))
     # a run of a version that did not know a key yet is the same run
     saved = yaml.safe_load((tmp_path / "recipe.yaml").read_text())
     del saved["training"]["tensorboard"], saved["augment"]["cutmix"]
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(saved))
-    run_folder.claim(tmp_path, tiny_recipe(tiny_dataset))
+    run_folder.check_run_config(tmp_path, tiny_recipe(tiny_dataset))
     with pytest.raises(UserError, match=r"run with training.rate = 0.02, not 0.5"):
-        run_folder.claim(tmp_path, tiny_recipe(tiny_dataset, rate=0.5))
+        run_folder.check_run_config(tmp_path, tiny_recipe(tiny_dataset, rate=0.5))
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
@@ -156,13 +156,31 @@ def test_early_stopping_stops_and_stays_stopped(tiny_dataset, manifest, tmp_path
     assert len(history(tmp_path / "run")) == done
 
 
+def supervised_optimizer(settings, steps):
+    return optimizers.make_optimizer(
+        settings.optimizer,
+        schedules.learning_rate(settings, steps),
+        weight_decay=settings.weight_decay,
+        momentum=settings.momentum,
+        nesterov=True,
+    )
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
+def test_every_optimizer_runs_without_weight_decay(kind):
+    made = supervised_optimizer(recipes.Training(optimizer=kind, weight_decay=0), steps=1)
+    kernel = keras.Variable(np.ones(2, "f"), name="kernel")
+    made.apply([np.zeros(2, "f")], [kernel])
+    np.testing.assert_array_equal(kernel, 1)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
 @pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
-def test_schedules_and_optimisers(schedule, kind):
+def test_schedules_and_optimizers(schedule, kind):
     settings = recipes.Training(
         optimizer=kind, schedule=schedule, rate=0.1, epochs=10, warmup=2, weight_decay=0.1
     )
-    made = optimizers.optimizer(settings, steps=5)
+    made = supervised_optimizer(settings, steps=5)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     made.build(model.trainable_variables)
     rates = []
@@ -178,11 +196,11 @@ def test_schedules_and_optimisers(schedule, kind):
     assert rates[-1] < 0.001
 
 
-def test_weight_decay_spares_biases_and_normalisation():
+def test_weight_decay_spares_biases_and_normalization():
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(2), keras.layers.BatchNormalization()]
     )
-    made = optimizers.optimizer(recipes.Training(weight_decay=0.5, rate=0.1, warmup=0), steps=1)
+    made = supervised_optimizer(recipes.Training(weight_decay=0.5, rate=0.1, warmup=0), steps=1)
     start = [np.ones(v.shape, np.float32) for v in model.trainable_variables]
     for variable, value in zip(model.trainable_variables, start, strict=True):
         variable.assign(value)
@@ -197,8 +215,8 @@ def test_focal_loss_is_its_formula_and_plain_cross_entropy_without_gamma():
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     own = (p * truth).sum(1)
     for gamma in (0.0, 2.0):
-        made = losses.loss(recipes.Training(imbalance="focal", focal_gamma=gamma))
+        made = losses.supervised_loss(recipes.Training(imbalance="focal", focal_gamma=gamma))
         expected = np.mean(-((1 - own) ** gamma) * np.log(own))
         assert float(made(truth, logits)) == pytest.approx(expected, rel=1e-5)
-    plain = losses.loss(recipes.Training())
+    plain = losses.supervised_loss(recipes.Training())
     assert float(plain(truth, logits)) == pytest.approx(np.mean(-np.log(own)), rel=1e-5)

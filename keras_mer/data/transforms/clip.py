@@ -1,4 +1,4 @@
-"""Random changes to clips and to flow images, the same for every frame of a clip."""
+"""Augmentation of clips and flow images, as Keras layers; equal for all frames of a clip."""
 
 import keras
 from keras import layers, ops
@@ -9,10 +9,10 @@ from keras_mer.data.transforms import image
 
 @keras.saving.register_keras_serializable("keras_mer")
 class MirrorFlow(layers.Layer):
-    """Mirror every second flow image, left to right.
+    """Random left-right flip of flow images, with probability 0.5.
 
-    A mirrored face moves the other way: the first channel, the horizontal flow stretched to 0 to
-    255, is turned around as well. Vertical flow and strain stay.
+    The flip also negates the first channel, the horizontal flow scaled to 0..255. Vertical flow
+    and strain are only mirrored.
 
     Input and output: (batch, height, width, channels), float.
     """
@@ -33,16 +33,19 @@ class MirrorFlow(layers.Layer):
 
 
 def mirror_flow(images):
-    """Flow images (batch, height, width, channels) of the mirrored faces."""
+    """Left-right flipped flow images, (batch, height, width, channels), 0..255."""
     mirrored = ops.flip(images, axis=2)
     return ops.concatenate([255 - mirrored[..., :1], mirrored[..., 1:]], axis=-1)
 
 
 @keras.saving.register_keras_serializable("keras_mer")
-class EveryFrameAlike(layers.Layer):
-    """Apply layers for images to clips: (batch, frames, height, width, channels) -> the same.
+class SameForAllFrames(layers.Layer):
+    """Apply image augmentation layers to clips, with the same random values for all frames.
 
-    Frames are folded into channels, so that a clip gets one shift, one angle, one flip.
+    Frames are folded into channels: (batch, frames, height, width, channels) -> the same shape.
+
+    Args:
+        inner: layers for (batch, height, width, channels).
     """
 
     def __init__(self, inner: list[layers.Layer], **kwargs):
@@ -71,9 +74,9 @@ class EveryFrameAlike(layers.Layer):
 
 
 def clip_layers(config: Augment, seed: int = 0) -> list[layers.Layer]:
-    """The recipe's augmentation for clips: every frame of a clip is changed alike."""
+    """The recipe's augmentation for clips: the same change for all frames of a clip."""
     made = image.image_layers(config, seed)
-    return [EveryFrameAlike(made, dtype="float32")] if made else []
+    return [SameForAllFrames(made, dtype="float32")] if made else []
 
 
 def flow_layers(config: Augment, seed: int = 0) -> list[layers.Layer]:

@@ -1,4 +1,4 @@
-"""Random changes to training images, as Keras layers on batches of pixels 0 to 255."""
+"""Augmentation of images, as Keras layers on batches of pixels 0..255."""
 
 import math
 
@@ -10,18 +10,19 @@ from keras_mer.config.recipe import Augment
 
 @keras.saving.register_keras_serializable("keras_mer")
 class RandomAffine(layers.Layer):
-    """Flip, shift, rotate and zoom each image by its own random amounts, in one resampling.
+    """Random flip, shift, rotation and zoom of each image in one interpolation.
 
-    Four separate layers would blur the image four times and cost four times as much.
+    Four separate layers would interpolate four times, which blurs more and takes four times as
+    long.
 
     Args:
-        flip: whether to mirror every second image, left to right.
-        shift: largest shift, as a fraction of the side, in both directions.
+        flip: left-right flip with probability 0.5.
+        shift: largest shift in both directions, as a fraction of the side.
         rotate: largest angle, degrees.
         zoom: largest relative change of scale; 0.1 means 0.9 to 1.1.
-        seed: of the random amounts.
+        seed: of the random values.
 
-    Input and output: (batch, height, width, channels), float. Edges are repeated outwards.
+    Input and output: (batch, height, width, channels), float. Edge pixels are repeated outside.
     """
 
     def __init__(self, flip=True, shift=0.1, rotate=10.0, zoom=0.1, seed=None, **kwargs):
@@ -41,7 +42,7 @@ class RandomAffine(layers.Layer):
         right = self._uniform(count, self.shift * width)
         down = self._uniform(count, self.shift * height)
         mirror = ops.sign(self._uniform(count, 1.0)) if self.flip else ops.ones((count,))
-        # Rows of the matrix that takes an output pixel to the input pixel it shows.
+        # Rows of the matrix that maps output coordinates to input coordinates.
         a, b = mirror * scale * ops.cos(angle), -scale * ops.sin(angle)
         c, d = mirror * scale * ops.sin(angle), scale * ops.cos(angle)
         x, y = (width - 1) / 2, (height - 1) / 2
@@ -68,8 +69,8 @@ class RandomAffine(layers.Layer):
 
 
 def image_layers(config: Augment, seed: int = 0) -> list[layers.Layer]:
-    """The layers that change images alone: (batch, height, width, channels) -> the same."""
-    # float32 whatever the precision policy: half precision cannot tell pixels apart above 256.
+    """The recipe's augmentation layers for images: (batch, height, width, channels)."""
+    # float32 under every precision policy: half precision rounds pixels and coordinates.
     common = {"dtype": "float32"}
     pixels = {"value_range": (0, 255)} | common
     made: list[layers.Layer] = []
@@ -87,11 +88,11 @@ def image_layers(config: Augment, seed: int = 0) -> list[layers.Layer]:
 
 
 def mixing_layers(config: Augment, seed: int = 0) -> list[layers.Layer]:
-    """The layers that mix pairs: {"images", "labels"} -> the same. Of several, one per batch."""
+    """MixUp and CutMix: {"images", "labels"} -> the same; if both, one is drawn per batch."""
     made: list[layers.Layer] = []
     if config.mixup:
         made.append(layers.MixUp(config.mixup, seed=seed + 4, dtype="float32"))
     if config.cutmix:
-        # Two equal bounds: the layer draws alpha between them.
+        # The layer draws alpha between two bounds, here equal.
         made.append(layers.CutMix((config.cutmix, config.cutmix), seed=seed + 5, dtype="float32"))
     return made

@@ -1,4 +1,4 @@
-"""Multi-crop for learning without labels: two large and several small views of every image."""
+"""Multi-crop augmentation for DINO: two global and several local crops of every image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from keras_mer.errors import UserError
 
 
 @dataclass(frozen=True)
-class Changes:
-    """Random changes to a view beside its window; 0 turns one off.
+class ViewAugmentation:
+    """Augmentation of a crop after cropping; 0 disables a transform.
 
     Attributes:
-        flip: whether every second view is mirrored.
-        brightness, contrast: how far views are apart in either, see `Exposure`; both 0: unchanged.
-        blur: share of the views that are blurred; of the first global view all are, of the second
-            a tenth, as in the paper, if it is not 0.
-        solarize: share of the second global views whose bright half is inverted.
+        flip: left-right flip with probability 0.5.
+        brightness, contrast: range of the crops' mean and standard deviation, see `Exposure`; both
+            0 leave them unchanged.
+        blur: probability of Gaussian blur for local crops. If not 0, it is 1 for the first global
+            crop and at most 0.1 for the second, as in the paper.
+        solarize: probability of solarization of the second global crop.
     """
 
     flip: bool = True
@@ -30,21 +31,21 @@ class Changes:
 
 
 class MultiCrop:
-    """Batches of images -> dicts of their views, for `pipeline.view_batches` and `models.dino`.
+    """A function from batches of images to dicts of crops, for `view_batches` and `models.dino`.
 
-    Every view has a window and changes of its own. A clip gives its views from one frame, a
-    different one each time: a network that sees frames apart as the same learns to overlook the
-    very movement that a micro-expression is.
+    Every crop has its own window and augmentation. All crops of a clip come from one random frame:
+    positives from different frames would train the network to ignore the motion of a
+    micro-expression.
 
     Args:
-        size: side of the two global views, pixels.
-        local_size: side of the local ones.
-        local: how many.
-        global_scale, local_scale: smallest and largest area of a window, as a share of the image.
-        changes: see `Changes`.
+        size: side of the two global crops, pixels.
+        local_size: side of the local crops, pixels.
+        local: number of local crops.
+        global_scale, local_scale: smallest and largest area of a crop, as a share of the image.
+        augmentation: see `ViewAugmentation`.
 
     Raises:
-        UserError: for areas that are none.
+        UserError: for an invalid range of areas.
     """
 
     def __init__(
@@ -54,28 +55,33 @@ class MultiCrop:
         local: int = 6,
         global_scale: Sequence[float] = (0.14, 1.0),
         local_scale: Sequence[float] = (0.05, 0.14),
-        changes: Changes = Changes(),
+        augmentation: ViewAugmentation = ViewAugmentation(),
     ):
         for name, scale in (("global_scale", global_scale), ("local_scale", local_scale)):
             if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
                 raise UserError(
                     f"{name}: expected the smallest and the largest area, 0 to 1, got {scale}"
                 )
-        blur = changes.blur
+        blur, solarize = augmentation.blur, augmentation.solarize
         self._global = [
-            [_windows(size, 1, global_scale), *_layers(changes, float(blur > 0), 0.0)],
-            [_windows(size, 1, global_scale), *_layers(changes, min(blur, 0.1), changes.solarize)],
+            [_windows(size, 1, global_scale), *_layers(augmentation, float(blur > 0), 0.0)],
+            [_windows(size, 1, global_scale), *_layers(augmentation, min(blur, 0.1), solarize)],
         ]
         self._local = None
         if local:
-            self._local = [_windows(local_size, local, local_scale), *_layers(changes, blur, 0.0)]
+            self._local = [
+                _windows(local_size, local, local_scale), *_layers(augmentation, blur, 0.0)
+            ]  # fmt: skip
 
     def __call__(self, images):
-        """Float (batch, height, width, c), or clips (batch, frames, height, width, c) -> views.
+        """The crops of a batch.
+
+        Args:
+            images: float (batch, height, width, c), or clips (batch, frames, height, width, c).
 
         Returns:
             {"global": float32 (batch, 2, size, size, c), "local": (batch, local, local_size,
-            local_size, c)}, pixels 0 to 255; without local views, no such key.
+            local_size, c)}, pixels 0..255; the key "local" only if there are local crops.
         """
         if images.shape.rank == 5:
             count = tf.shape(images)[0]
@@ -88,27 +94,27 @@ class MultiCrop:
 
 
 def _apply(functions: list, images):
-    windows, *changes = functions
+    windows, *augmentation = functions
     crops = windows(images)
     shape = crops.shape[2:]
     flat = tf.reshape(crops, (-1, *shape))
-    for layer in changes:
+    for layer in augmentation:
         flat = layer(flat, training=True)
     return tf.reshape(flat, (-1, crops.shape[1], *shape))
 
 
 def _windows(size: int, count: int, scale: Sequence[float]):
-    """(batch, h, w, c) -> (batch, count, size, size, c), each from a window of its own."""
-    # Here alone, and only when crops are made: keras-cv takes seconds to import.
+    """A function (batch, h, w, c) -> (batch, count, size, size, c) with random crop windows."""
+    # Imported here because keras-cv takes seconds to import.
     from keras_cv.layers import RandomCropAndResize
 
-    # Without a seed of its own: the layer would give it to area and shape alike, and wide windows
-    # would all be large. The global seed makes them repeatable all the same.
+    # Without a seed: the layer would use the same one for area and aspect ratio, which would then
+    # be correlated. The global seed makes the windows reproducible.
     layer = RandomCropAndResize((size, size), tuple(scale), (3 / 4, 4 / 3), dtype="float32")
 
     def crop(images):
-        # The layer's own windows, but all cut by one operation instead of one after the other,
-        # which is seven times as fast.
+        # Windows drawn as in the layer, but all crops are made by one operation instead of one by
+        # one, which is seven times as fast.
         total = tf.shape(images)[0] * count
         area, shape = layer.crop_area_factor((total,)), layer.aspect_ratio_factor((total,))
         high, wide = (tf.minimum(tf.sqrt(v), 1.0) for v in (area / shape, area * shape))
@@ -125,14 +131,14 @@ def _windows(size: int, count: int, scale: Sequence[float]):
     return crop
 
 
-def _layers(changes: Changes, blur: float, solarize: float) -> list[keras.Layer]:
-    # float32 whatever the precision policy: half precision cannot tell pixels apart above 256.
+def _layers(augmentation: ViewAugmentation, blur: float, solarize: float) -> list[keras.Layer]:
+    # float32 under every precision policy: half precision rounds pixels and coordinates.
     layers = keras.layers
     made: list[keras.Layer] = []
-    if changes.flip:
+    if augmentation.flip:
         made.append(layers.RandomFlip("horizontal", dtype="float32"))
-    if changes.brightness or changes.contrast:
-        made.append(Exposure(changes.brightness, changes.contrast, dtype="float32"))
+    if augmentation.brightness or augmentation.contrast:
+        made.append(Exposure(augmentation.brightness, augmentation.contrast, dtype="float32"))
     if blur:
         made.append(layers.RandomGaussianBlur(blur, 3, 0.6, value_range=(0, 255), dtype="float32"))
     if solarize:
@@ -141,14 +147,14 @@ def _layers(changes: Changes, blur: float, solarize: float) -> list[keras.Layer]
 
 
 class Exposure(keras.layers.Layer):
-    """Give every view a brightness and a contrast of its own, whatever its image's were.
+    """Set the mean and standard deviation of every crop to random values.
 
-    A shift of the image's own brightness would leave most of it, and it is the first thing by
-    which a network knows crops of one image again: it would learn little else.
+    A random change relative to the image's own brightness would preserve most of it, and a network
+    could match crops of one image by brightness alone, without using the face.
 
     Args:
         brightness: the mean is drawn from 128 +- this share of 255.
-        contrast: the standard deviation is drawn from 64 +- this share of it.
+        contrast: the standard deviation is drawn from 64 +- this share of 64.
     """
 
     def __init__(self, brightness, contrast, **kwargs):
@@ -158,20 +164,20 @@ class Exposure(keras.layers.Layer):
 
     def call(self, images, training=True):
         ops = keras.ops
-        mean, spread = (
+        mean, std = (
             middle + reach * keras.random.uniform((ops.shape(images)[0], 1, 1, 1), -1, 1,
                                                   seed=self.generator)
             for middle, reach in ((128.0, 255 * self.brightness), (64.0, 64 * self.contrast))
         )  # fmt: skip
         axes = (1, 2, 3)
-        centred = images - ops.mean(images, axes, keepdims=True)
-        # What is nearly flat stays so: its noise is no face.
-        scale = spread / ops.maximum(ops.std(images, axes, keepdims=True), 10.0)
-        return ops.clip(mean + scale * centred, 0, 255)
+        centered = images - ops.mean(images, axes, keepdims=True)
+        # The bound keeps the noise of nearly uniform crops from being amplified.
+        scale = std / ops.maximum(ops.std(images, axes, keepdims=True), 10.0)
+        return ops.clip(mean + scale * centered, 0, 255)
 
 
 class Solarize(keras.layers.Layer):
-    """Invert the pixels above the middle of a share of the images."""
+    """Invert the pixels of at least 128 in a random share of the images."""
 
     def __init__(self, share, **kwargs):
         super().__init__(**kwargs)
@@ -188,21 +194,21 @@ class Solarize(keras.layers.Layer):
 def view_batches(
     images: np.ndarray, batch: int, views: MultiCrop, *, seed: int = 0, deterministic: bool = False
 ) -> tf.data.Dataset:
-    """Endless batches of views of shuffled images, without labels.
+    """Endless batches of crops of shuffled images, without labels.
 
     Args:
         images: uint8 (samples, height, width, channels) or (samples, frames, height, width,
-            channels); a memory map will do.
-        batch: images a batch; an epoch's last, incomplete one is left out.
+            channels); may be a memory map.
+        batch: images per batch; the incomplete batch at the end of an epoch is left out.
         views: makes the crops.
-        seed: of the order; the windows follow Keras's global seed.
-        deterministic: make batches one after the other.
+        seed: of the order; the crops depend on Keras's global seed.
+        deterministic: make batches sequentially.
     """
     batch, shape = min(batch, len(images)), images.shape[1:]
     order = tf.data.Dataset.range(len(images)).shuffle(len(images), seed).repeat()
 
     def read(index):
-        # Through numpy, so that a memory map larger than the memory stays on the disk.
+        # Indexed with numpy, so that a memory map is not loaded into memory.
         x = tf.numpy_function(lambda i: images[i], [index], tf.uint8)
         x.set_shape([batch, *shape])
         return tf.cast(x, tf.float32)

@@ -1,4 +1,4 @@
-"""All frames of a clip change alike, and a mirrored face moves the other way."""
+"""Clips: equal augmentation of all frames; flow: negated when mirrored."""
 
 import cv2
 import keras
@@ -18,7 +18,7 @@ def apply(layers, x):
     return np.asarray(x)
 
 
-def test_every_frame_of_a_clip_gets_the_same_change_and_every_clip_its_own():
+def test_all_frames_of_a_clip_get_the_same_augmentation():
     random = np.random.default_rng(0)
     face = random.uniform(60, 190, (16, 16, 1)).astype(np.float32)
     clips = np.tile(face, (6, 4, 1, 1, 1))
@@ -40,7 +40,7 @@ def test_frames_that_differ_keep_their_order_and_channels():
 
 
 def test_a_mirrored_flow_image_is_the_flow_of_the_mirrored_face():
-    """Against the flow that OpenCV finds between the mirrored frames."""
+    """Compared with OpenCV's flow between the mirrored frames."""
     random = np.random.default_rng(3)
     before = cv2.GaussianBlur(random.integers(0, 256, (64, 64)).astype(np.uint8), (0, 0), 3)
     y, x = np.mgrid[:64, :64].astype(np.float32)
@@ -61,7 +61,7 @@ def test_a_mirrored_flow_image_is_the_flow_of_the_mirrored_face():
     assert np.abs(plain[..., 0] - mirrored[..., 0]).mean() > 40
 
 
-def test_flow_is_mirrored_every_second_time():
+def test_flow_is_mirrored_with_probability_one_half():
     flow = np.random.default_rng(0).uniform(0, 255, (200, 4, 4, 3)).astype(np.float32)
     out = apply([clip.MirrorFlow(seed=2)], flow)
     mirrored = np.asarray(clip.mirror_flow(flow))

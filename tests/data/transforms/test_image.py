@@ -10,7 +10,7 @@ OFF = Augment(flip=False, shift=0, rotate=0, zoom=0)
 
 @pytest.fixture
 def image():
-    """A bright square left of the middle and above it, on grey: every move shows."""
+    """A bright square, off center, on gray."""
     picture = np.full((1, 40, 40, 1), 50, np.float32)
     picture[:, 10:16, 8:14] = 200
     return picture
@@ -30,7 +30,7 @@ def moved(image, times=60, **settings):
     return keras.ops.convert_to_numpy(layer(batch, training=True))
 
 
-def test_nothing_is_changed_when_everything_is_off(image):
+def test_no_augmentation_changes_nothing(image):
     assert image_transforms.image_layers(OFF) == [] and image_transforms.mixing_layers(OFF) == []
     np.testing.assert_allclose(moved(image), np.repeat(image, 60, axis=0), atol=1e-3)
 

@@ -1,4 +1,4 @@
-"""Views of one image: how many, of what size, from where."""
+"""Multi-crop: number, size and position of the crops."""
 
 import keras
 import numpy as np
@@ -7,12 +7,12 @@ import pytest
 from keras_mer.data.transforms import multicrop
 from keras_mer.errors import UserError
 
-PLAIN = multicrop.Changes(flip=False, brightness=0, contrast=0, blur=0, solarize=0)
+PLAIN = multicrop.ViewAugmentation(flip=False, brightness=0, contrast=0, blur=0, solarize=0)
 
 
 @pytest.fixture(scope="module")
 def crop_places():
-    """Windows that say where they are: an image whose pixels are their own coordinates."""
+    """Crops of an image whose pixels are their own coordinates."""
     rows, columns = np.mgrid[0:40, 0:40].astype(np.float32)
     image = np.stack([rows, columns, 0 * rows], axis=-1)
     keras.utils.set_random_seed(0)
@@ -22,13 +22,13 @@ def crop_places():
     return {k: v.numpy() for k, v in views(tf.constant(np.stack([image] * 400))).items()}
 
 
-def test_two_large_views_and_n_small_ones(crop_places):
+def test_two_global_and_n_local_crops(crop_places):
     assert crop_places["global"].shape == (400, 2, 40, 40, 3)
     assert crop_places["local"].shape == (400, 3, 16, 16, 3)
 
 
 @pytest.mark.parametrize(("kind", "scale"), [("global", (0.5, 1.0)), ("local", (0.05, 0.14))])
-def test_windows_have_the_areas_and_shapes_that_were_asked(crop_places, kind, scale):
+def test_crops_have_the_requested_areas_and_shapes(crop_places, kind, scale):
     views = crop_places[kind].reshape(-1, *crop_places[kind].shape[2:])
     high = (views[:, -1, 0, 0] - views[:, 0, 0, 0]) / 39
     wide = (views[:, 0, -1, 1] - views[:, 0, 0, 1]) / 39
@@ -42,7 +42,7 @@ def test_windows_have_the_areas_and_shapes_that_were_asked(crop_places, kind, sc
     assert views[:, 0, 0, 0].min() < 2 and views[:, -1, -1, 1].max() > 37
 
 
-def test_every_image_and_view_has_a_window_of_its_own(crop_places):
+def test_every_crop_has_its_own_window(crop_places):
     corners = crop_places["global"][:, :, 0, 0, :2].reshape(-1, 2)
     assert len(np.unique(corners.round(3), axis=0)) > 700
 
@@ -52,7 +52,7 @@ def test_a_clip_gives_all_its_views_from_one_frame():
         np.zeros((6, 5, 20, 20, 1), np.uint8)
         + 40 * np.arange(5, dtype=np.uint8)[:, None, None, None]
     )
-    views = multicrop.MultiCrop(20, 10, 2, changes=PLAIN)
+    views = multicrop.MultiCrop(20, 10, 2, augmentation=PLAIN)
     seen = set()
     for number, batch in enumerate(multicrop.view_batches(clips, 6, views)):
         for large, small in zip(batch["global"].numpy(), batch["local"].numpy(), strict=True):
@@ -64,18 +64,18 @@ def test_a_clip_gives_all_its_views_from_one_frame():
     assert seen == {0, 40, 80, 120, 160}
 
 
-def test_views_do_not_tell_how_bright_their_image_was():
+def test_crops_do_not_reveal_the_brightness_of_the_image():
     random = np.random.default_rng(0)
     faces = random.uniform(-1, 1, (200, 6, 6, 1)).repeat(4, axis=1).repeat(4, axis=2)
     faces[:100] = 50 + 40 * faces[:100]  # dark and pale
     faces[100:] = 180 + 60 * faces[100:]
-    changes = multicrop.Changes(brightness=0.1, contrast=0.2, blur=0, solarize=0)
-    views = multicrop.MultiCrop(24, 12, 0, (0.5, 1.0), changes=changes)
+    augmentation = multicrop.ViewAugmentation(brightness=0.1, contrast=0.2, blur=0, solarize=0)
+    views = multicrop.MultiCrop(24, 12, 0, (0.5, 1.0), augmentation=augmentation)
     batches = multicrop.view_batches(faces.astype(np.uint8), 200, views)
     (large,) = (batch["global"].numpy() for batch in batches.take(1))
-    mean, spread = large.mean((2, 3, 4)), large.std((2, 3, 4))
+    mean, std = large.mean((2, 3, 4)), large.std((2, 3, 4))
     assert 100 < mean.min() < 110 and 146 < mean.max() < 156
-    assert 49 < spread.min() < 54 and 70 < spread.max() < 78
+    assert 49 < std.min() < 54 and 70 < std.max() < 78
     assert abs(np.corrcoef(mean[:, 0], mean[:, 1])[0, 1]) < 0.2
 
 
@@ -90,6 +90,6 @@ def test_batches_are_full_endless_and_in_pixels():
     assert set(one) == {"global"}
 
 
-def test_areas_that_are_none_are_named():
+def test_invalid_areas_are_errors():
     with pytest.raises(UserError, match="local_scale: expected the smallest and the largest area"):
         multicrop.MultiCrop(24, 12, 2, local_scale=(0.3, 0.1))
