@@ -65,7 +65,7 @@ export: $(READY)  ## export a run to TFLite and verify parity with Keras (RUN, O
 
 .PHONY: loso
 loso: $(READY)  ## leave-one-subject-out cross-validation of clips; resumable (RECIPE, DATA, SET)
-	$(PY) scripts/loso.py $(RECIPE_OPTIONS) $(ARGS)
+	$(PY) scripts/loso.py $(RECIPE_OPTIONS) $(if $(filter file,$(origin RUN)),,--run $(RUN)) $(ARGS)
 
 .PHONY: ssl-kd
 ssl-kd: RECIPE := $(if $(filter file,$(origin RECIPE)),ssl-kd-demo,$(RECIPE))

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from keras_mer import models, synthetic
@@ -92,6 +93,8 @@ def test_every_command_works(name, home, quick_int8):
         assert found.variants[variant]["max_difference"] < limit, variant
     command("explain", "--run", run, "--count", 4)
     assert (home / run / "explain-validation/means.png").stat().st_size > 5000
+    maps = np.load(home / run / "explain-validation/means.npz")["maps"]
+    assert maps.shape == (len(found.classes), *found.input_shape[:-1])
     assert "accuracy" in command("compare", run, run, "--split", "test")
     images = next((home / "faces").rglob("*.png")) if found.task == "image" else "smic"
     how = ["--no-detect"] if found.task == "image" else ["--whole"]

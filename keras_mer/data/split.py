@@ -3,7 +3,7 @@
 Dropped rows stay dropped and are ignored by every method.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -69,31 +69,6 @@ def split(
     for i, name in zip(rows, assigned, strict=True):
         samples[i] = replace(samples[i], split=name)
     return manifest.replace(samples)
-
-
-def subjects(
-    manifest: Manifest, *, validation: float = 0.0, seed: int = 0
-) -> Iterator[tuple[str, Manifest]]:
-    """Leave-one-subject-out: yield (subject, manifest) with that subject as test, in sorted order.
-
-    The other subjects are train; a fraction `validation` of their samples, by whole subjects,
-    becomes validation, so that model selection never uses the test subject.
-    """
-    kept = [s for s in manifest if s.split != "dropped"]
-    _require_subjects(kept)
-    for subject in sorted({s.subject for s in kept}):
-        rest = [s for s in kept if s.subject != subject]
-        shares = (1 - validation, validation, 0.0)
-        parts = iter(_fractions(rest, [s.subject for s in rest], shares, seed))
-        yield (
-            subject,
-            manifest.replace(
-                s
-                if s.split == "dropped"
-                else replace(s, split="test" if s.subject == subject else next(parts))
-                for s in manifest
-            ),
-        )
 
 
 def subsample(manifest: Manifest, share: float, seed: int = 0) -> Manifest:

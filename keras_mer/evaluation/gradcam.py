@@ -193,12 +193,6 @@ def _named(model: keras.Model, name: str) -> keras.layers.Layer:
     return known[name]
 
 
-def randomized(model: keras.Model, seed: int = 0) -> keras.Model:
-    """The same architecture with random weights, for the sanity check of Adebayo et al. 2018."""
-    keras.utils.set_random_seed(seed)
-    return keras.models.clone_model(model)
-
-
 def mean_maps(
     model: keras.Model, images: np.ndarray, labels: np.ndarray, **options
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from keras_mer.data.manifest import Manifest, Sample
-from keras_mer.data.split import split, subjects, subsample
+from keras_mer.data.split import split, subsample
 from keras_mer.errors import UserError
 
 CLASSES = ("angry", "happy", "sad")
@@ -130,17 +130,6 @@ def test_folds_test_every_sample_once(request, fixture):
         if fixture == "people":
             assert all(len(found) == 1 for found in sides(done).values())
     assert tested == Counter(s.path for s in manifest)
-
-
-def test_leave_one_subject_out(people):
-    folds = list(subjects(people, validation=0.2, seed=1))
-    assert [name for name, _ in folds] == sorted(people.counts("subject"))
-    for name, done in folds:
-        assert {s.subject for s in done if s.split == "test"} == {name}
-        assert all(len(found) == 1 for found in sides(done).values())
-        assert done.counts("split")["validation"] == pytest.approx(0.2 * len(people), abs=20)
-    without = next(subjects(people))[1]
-    assert set(without.counts("split")) == {"train", "test"}
 
 
 def test_official_keeps_what_the_source_states(plain):

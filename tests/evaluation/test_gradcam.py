@@ -132,7 +132,8 @@ def test_a_random_network_gives_other_maps(trained):
     ] == pytest.approx(1)
     likeness = []
     for seed in range(3):
-        other = gradcam.grad_cam(gradcam.randomized(trained, seed), images, labels)[0]
+        keras.utils.set_random_seed(seed)
+        other = gradcam.grad_cam(keras.models.clone_model(trained), images, labels)[0]
         for a, b in zip(maps, other.reshape(24, -1), strict=True):
             likeness.append(np.corrcoef(a, b)[0, 1] if b.std() else 0.0)
     assert np.mean(likeness) < 0.4
@@ -187,24 +188,18 @@ def test_the_map_of_an_ensemble_is_the_mean_of_its_members(name):
     np.testing.assert_allclose(gradcam.grad_cam(model, image)[0], predicted, atol=1e-5)
 
 
-def test_the_script_explains_a_run_of_clips(tmp_path, monkeypatch, capsys):
-    from keras_mer.cross_validation import runner
-    from tests.people import people, recipe
-
-    manifest, _ = people(subjects=2)
-    clips = np.random.default_rng(0).integers(0, 256, (len(manifest), 4, 16, 16, 1), np.uint8)
-    encoder = {"name": "lenet", "filters": [4, 8], "units": 8}
-    config = {"name": "cnn_bilstm", "frames": 4, "size": 16, "units": 4, "encoder": encoder}
-    monkeypatch.setattr(runner, "load_inputs", lambda _, part, **__: clips[: len(part)])
-    runner.final(recipe(config, {"epochs": 1}), manifest, tmp_path / "run")
-    main = runpy.run_path(str(REPOSITORY / "scripts/explain.py"))["main"]
-    run = str(tmp_path / "run")
-    monkeypatch.setattr(sys, "argv", ["explain", "--run", run, "--split", "train", "--count", "2"])
-    main()
-    assert "wrote" in capsys.readouterr().out
-    out = tmp_path / "run/explain-train"
-    assert np.load(out / "means.npz")["maps"].shape == (3, 4, 16, 16)
-    assert cv2.imread(str(out / "frames.png")) is not None
+def test_a_linear_model_is_explained_by_its_input_gradient():
+    model = models.build("svm", classes=2, size=4, channels=1)
+    weights = np.zeros((16, 1))
+    weights[5], weights[10] = 2.0, -1.0
+    model.get_layer("decisions").set_weights([weights, np.zeros(1)])
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1))
+    for classes in (None, [0, 1, 0]):
+        maps, probabilities = gradcam.grad_cam(models.with_probabilities(model), images, classes)
+        expected = np.zeros(16)
+        expected[5], expected[10] = 1.0, 0.5
+        np.testing.assert_allclose(maps.reshape(3, 16), np.tile(expected, (3, 1)), atol=1e-5)
+        np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
 
 
 def test_unsuitable_layers_are_errors(trained):
