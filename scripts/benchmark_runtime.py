@@ -53,8 +53,8 @@ def main() -> None:
         )
         run = benchmark.measure_latency(recogniser, frames, 30, options.seconds)
         print(
-            f"Latency with a camera of 30 frames per second: median {run.age * 1000:.1f} ms "
-            f"({run.age * 30:.2f} frames), 99th percentile {run.age_high * 1000:.1f} ms; "
+            f"Latency with a camera of 30 frames per second: median {run.latency * 1000:.1f} ms "
+            f"({run.latency * 30:.2f} frames), 99th percentile {run.latency_p99 * 1000:.1f} ms; "
             f"{run.dropped} of {run.frames + run.dropped} frames dropped."
         )
         if options.memory_frames:

@@ -26,8 +26,8 @@ class Summary:
         dropped: frames of a live source that arrived while another was processed.
         seconds: duration of the run.
         labels: for each identity, the number of frames with each label.
-        age: median latency from reading a frame to showing it, in s, over the last 1000 frames.
-        age_high: 99th percentile of the latency, in s.
+        latency: median latency from reading a frame to showing it, in s, over the last 1000 frames.
+        latency_p99: 99th percentile of the latency, in s.
         fault: why the source ended, None for a regular end.
         files: the files written.
     """
@@ -37,8 +37,8 @@ class Summary:
     dropped: int = 0
     seconds: float = 0.0
     labels: dict[int, Counter] = field(default_factory=dict)
-    age: float = 0.0
-    age_high: float = 0.0
+    latency: float = 0.0
+    latency_p99: float = 0.0
     fault: str | None = None
     files: list[Path] = field(default_factory=list)
 
@@ -48,7 +48,7 @@ class Summary:
         lines = [
             f"{self.frames} frames in {self.seconds:.1f} s ({rate:.1f} a second"
             f"{f', {self.dropped} dropped' if self.dropped else ''}), a face in {share:.1%}; "
-            f"{self.age * 1000:.0f} ms latency from reading to showing a frame"
+            f"{self.latency * 1000:.0f} ms latency from reading to showing a frame"
         ]
         for identity, counts in sorted(self.labels.items()):
             total = counts.total()
@@ -98,7 +98,7 @@ class Live:
     def run(self) -> Summary:
         """Run until the source ends, a key or Ctrl-C stops it; then all files are complete."""
         started = before = time.monotonic()
-        ages: deque[float] = deque(maxlen=1000)
+        latencies: deque[float] = deque(maxlen=1000)
         reader = FrameReader(self.source)
         try:
             for frame in reader:
@@ -108,7 +108,7 @@ class Live:
                     self.predictions.add(frame.time, frame.index, faces)
                 key = self._show(frame, faces, started)
                 now = time.monotonic()
-                ages.append(now - frame.read_at)
+                latencies.append(now - frame.read_at)
                 interval, before = now - before, now
                 self._interval = (
                     0.9 * self._interval + 0.1 * interval if self._interval else interval
@@ -120,8 +120,10 @@ class Live:
         finally:
             self.summary.seconds = time.monotonic() - started
             self.summary.dropped, self.summary.fault = reader.dropped, reader.fault
-            if ages:
-                self.summary.age, self.summary.age_high = map(float, np.percentile(ages, [50, 99]))
+            if latencies:
+                self.summary.latency, self.summary.latency_p99 = map(
+                    float, np.percentile(latencies, [50, 99])
+                )
             self._close(reader)
         return self.summary
 

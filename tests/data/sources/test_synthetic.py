@@ -40,7 +40,9 @@ def test_it_is_generated_once_and_read_again(tmp_path, faces, drawn):
 
 def test_options_other_than_those_of_the_generation_are_refused(tmp_path, drawn):
     sources.load("synthetic", tmp_path / "faces", count=9)
-    with pytest.raises(UserError, match=r"drawn with the options .*9.*, not .*12.*: delete it or"):
+    with pytest.raises(
+        UserError, match=r"generated with the options .*9.*, not .*12.*: delete it or"
+    ):
         sources.load("synthetic", tmp_path / "faces", count=12)
 
 
