@@ -165,23 +165,6 @@ def test_tim_follows_a_smooth_signal_closer_than_linear():
     assert wrong["tim"] < 1e-3 < wrong["linear"]
 
 
-def test_magnification_enlarges_motion_and_keeps_still_regions():
-    image = texture()
-    frames = np.stack(
-        [moved(image, bump(0.5, 0.5, 0.4 * np.sin(2 * np.pi * 3 * k / 50), 0)) for k in range(50)]
-    )
-    out = motion.magnify(frames, 50.0, 4.0, (1.0, 8.0))
-    assert out.shape == frames.shape and out.dtype == np.uint8
-
-    def swing(clip, part):
-        return clip.astype(float)[:, part, part].std(0).mean()
-
-    assert swing(out, slice(40, 56)) > 2 * swing(frames, slice(40, 56))
-    assert swing(out, slice(0, 8)) < 1
-    with pytest.raises(UserError, match=r"magnify: expected 0 <= low < high and low below 25 Hz"):
-        motion.magnify(frames, 50.0, band=(30, 40))
-
-
 def test_the_flow_plot_shows_the_motion_in_its_tile():
     field = bump(0.5, 0.5, 2.0, 0)
     made = flow_plot.draw(texture(), texture(1), field, motion.strain(field), side=120)
