@@ -10,21 +10,7 @@ from keras_mer import models, synthetic
 from keras_mer.runtime import card
 from keras_mer.runtime.interpreter import TFLiteModel
 from tests.commands import run_here
-
-#: Small arguments of each registered model; a model without an entry fails the test.
-CONFIGS = {
-    "cnn": {"size": 24, "stem": 4, "filters": [4, 8]},
-    "cnn_bilstm": {
-        "frames": 5, "size": 24, "units": 6,
-        "encoder": {"name": "lenet", "filters": [4, 8], "units": 12},
-    },
-    "flow": {"size": 16, "filters": [4, 8]},
-    "flow_kernel": {"size": 16},
-    "lenet": {"size": 24, "filters": [4, 8], "units": 12},
-    "ststnet": {"size": 28},
-    "svm": {"size": 16},
-    "transfer": {"size": 32, "backbone": "MobileNetV3Small", "resolution": 32},
-}  # fmt: skip
+from tests.models.test_models import SMALL
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +38,7 @@ def recipe_of(name: str) -> dict:
         "name": name,
         "data": {"sources": source, "vocabulary": vocabulary},
         "split": {"method": "subject", "fractions": [0.5, 0.25, 0.25]},
-        "model": {"name": name, **CONFIGS[name]},
+        "model": {"name": name} | {k: v for k, v in SMALL[name].items() if k != "anchors"},
     }
     if name in ("flow_kernel", "svm"):
         return made

@@ -206,7 +206,7 @@ def test_unsuitable_layers_are_errors(trained):
     images, _ = corners(2)
     with pytest.raises(UserError, match="no layer 'conv' in cnn.*; the last feature maps are"):
         gradcam.grad_cam(trained, images, layer="conv")
-    with pytest.raises(UserError, match="layer 'logits' gives no feature map"):
+    with pytest.raises(UserError, match="layer 'logits': expected an output"):
         gradcam.grad_cam(trained, images, layer="logits")
     flat = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with pytest.raises(UserError, match="no feature map that Grad-CAM could show"):

@@ -24,6 +24,7 @@ SMALL = {
     "flow_kernel": {"size": 24, "anchors": 12},
     "lenet": {"size": 24, "filters": (4, 8), "units": 8},
     "ststnet": {"size": 24},
+    "svm": {"size": 24},
     "transfer": {
         "size": 24,
         "resolution": 32,

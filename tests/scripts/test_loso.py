@@ -14,7 +14,7 @@ def test_from_a_folder_of_flow_images_to_a_compared_score(tmp_path):
     write_recipe(tmp_path)
     done = run("loso", "--recipe", "floor.yaml", "--run", "floor", "--jobs", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "48 clips of 8 subjects, 8 folds and seeds" in done.stdout
+    assert "48 samples of 8 subjects, 8 folds and seeds" in done.stdout
     assert "| all | 48 |" in done.stdout and "leaky" not in done.stdout
     again = run_here("loso", "--recipe", "floor.yaml", "--run", "folds", "--protocol", "kfold",
                      "--jobs", 1, "--compare", "floor", cwd=tmp_path)  # fmt: skip

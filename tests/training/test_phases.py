@@ -10,7 +10,7 @@ import pytest
 from keras_mer.data import build
 from keras_mer.errors import UserError
 from keras_mer.models import layer_freezing
-from keras_mer.training import trainer
+from keras_mer.training import setup, trainer
 from keras_mer.training.checkpoint import Checkpoint
 from keras_mer.training.phases import phases
 from tests.conftest import tiny_recipe
@@ -64,10 +64,10 @@ def test_both_phases_are_kept_and_only_what_should_learns(
     tiny_dataset, manifest, source, tmp_path, monkeypatch
 ):
     seen = []
-    saving = Checkpoint.on_epoch_end
+    on_epoch_end = Checkpoint.on_epoch_end
 
     def watched(self, epoch, logs=None):
-        saving(self, epoch, logs)
+        on_epoch_end(self, epoch, logs)
         seen.append((body(self.model), len(self.model.trainable_variables)))
 
     monkeypatch.setattr(Checkpoint, "on_epoch_end", watched)
@@ -103,12 +103,12 @@ def test_a_killed_run_resumes_in_either_phase(
         pass
 
     recipe, run = two_phases(tiny_dataset, source), tmp_path / "run"
-    saving = Checkpoint.on_epoch_end
+    on_epoch_end = Checkpoint.on_epoch_end
     begin = Checkpoint.on_train_batch_end
     for done, moment in kills:
 
         def end(self, epoch, logs=None, done=done, moment=moment):
-            saving(self, epoch, logs)
+            on_epoch_end(self, epoch, logs)
             if moment == "end" and epoch >= done:
                 raise Killed
 
@@ -122,11 +122,11 @@ def test_a_killed_run_resumes_in_either_phase(
             trainer.train(recipe, manifest, run)
         assert len(list(run.glob("checkpoint-*"))) <= 1
     kept = history(run) if (run / "history.csv").is_file() else []
-    monkeypatch.setattr(Checkpoint, "on_epoch_end", saving)
+    monkeypatch.setattr(Checkpoint, "on_epoch_end", on_epoch_end)
     monkeypatch.setattr(Checkpoint, "on_train_batch_end", begin)
     # what the start took from elsewhere is not needed again, once something is kept
     if kept:
-        monkeypatch.setattr(trainer.pretrained, "load", None)
+        monkeypatch.setattr(setup.pretrained, "load", None)
     trainer.train(recipe, manifest, run)
     rows = history(run)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5]
