@@ -9,7 +9,7 @@ import pytest
 
 from keras_mer.data import build
 from keras_mer.errors import UserError
-from keras_mer.models import layer_freezing
+from keras_mer.models import layer_freezing, saving
 from keras_mer.training import setup, trainer
 from keras_mer.training.checkpoint import Checkpoint
 from keras_mer.training.phases import phases
