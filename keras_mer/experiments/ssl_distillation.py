@@ -60,6 +60,8 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
     if not recipe.student.model:
         raise UserError(f"{recipe.name}: student.model is missing: who is to learn?")
     folder, seeds = Path(folder), recipe.ssl_distillation.seeds
+    if recipe.ssl_distillation.hold_out and manifest.counts("split")["test"]:
+        console.print("ssl_distillation.hold_out is not needed: the manifest has a test part")
     manifest = subsets.hold_out(manifest, recipe.ssl_distillation.hold_out)
     split = stages.judged(manifest)
     _stage("pretrain")

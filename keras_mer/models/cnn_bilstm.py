@@ -30,8 +30,8 @@ def cnn_bilstm(
         channels: of a frame.
         encoder: the image model that sees each frame: a registered name, or a mapping with `name`
             and that model's own arguments. What it computes before its logits is the sequence.
-        weights: path of a `.keras` file of a trained image model, which is then the encoder (it
-            says its size and channels itself; `encoder` is not read).
+        weights: path of a `.keras` file of a trained image model, which is then the encoder
+            instead of `encoder`.
         freeze: keep the encoder as it is.
         units: of the LSTM, in each direction.
         attention: weigh the frames by a learnt score (Bahdanau et al. 2015, without a query)
@@ -48,7 +48,8 @@ def cnn_bilstm(
         (batch, frames, size, size, channels) pixels 0..255 -> (batch, classes) logits.
 
     Raises:
-        UserError: for an unknown encoder, or weights that are no image model of this input.
+        UserError: for an unknown encoder, weights that are no image model of this input, or an
+            encoder beside weights.
     """
     seen = _encoder(encoder, weights, size, channels)
     seen.trainable = not freeze
@@ -77,6 +78,11 @@ def _encoder(encoder: str | dict, weights: str | None, size: int, channels: int)
         name = config.pop("name", "cnn")
         model = models.build(name, classes=2, size=size, channels=channels, **config)
     else:
+        if encoder != models.DEFAULT:
+            raise UserError(
+                f"encoder {encoder} has no effect beside weights {weights}, whose model is the "
+                "encoder; leave one of the two out"
+            )
         from keras_mer.models.saving import load_model
 
         model = load_model(weights)
