@@ -22,19 +22,58 @@ def load_recipe(args: argparse.Namespace, *more: str, command: str) -> "Recipe":
         command: a key of `support.SECTIONS`.
 
     Raises:
-        UserError: as `keras_mer.config.recipe.load` and `keras_mer.config.support.check`.
+        UserError: as `keras_mer.config.recipe.load` and `check_recipe`.
     """
-    from keras_mer.config import options, support
+    from keras_mer.config import options
 
     recipe = options.recipe(args, *more)
-    kind = None
-    if "model" in support.SECTIONS[command]:
-        from keras_mer import models  # imports Keras: only once the recipe is read
-        from keras_mer.kinds import KINDS
-
-        kind = KINDS[models.kind(recipe.model)]
-    support.check(recipe, command, kind)
+    check_recipe(recipe, command)
     return recipe
+
+
+def check_recipe(recipe: "Recipe", command: str) -> None:
+    """Refuse values that a command would ignore, in the recipe and in what is derived from it.
+
+    Derived are the candidates of `training.search_space` and, of ssl-kd, the student's recipe.
+
+    Args:
+        recipe: the experiment.
+        command: a key of `support.SECTIONS`.
+
+    Raises:
+        UserError: as `keras_mer.config.support.check`, and for a model or a model's argument that
+            does not exist.
+    """
+    from keras_mer.config import support
+
+    if "model" not in support.SECTIONS[command]:
+        return support.check(recipe, command)
+
+    from keras_mer import models  # imports Keras: only where it is needed
+    from keras_mer.kinds import KINDS
+
+    def check(one: "Recipe", where: str) -> None:
+        arguments = {key: value for key, value in one.model.items() if key != "name"}
+        try:
+            models.check_arguments(one.model.get("name", models.DEFAULT), arguments)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+        kind = KINDS[models.kind(one.model)]
+        support.check(one.model_copy(update={"name": where}), command, kind)
+
+    check(recipe, recipe.name)
+    if command != "ssl-kd" and recipe.training.search_space:
+        from keras_mer.training import trainer
+
+        for values in trainer.candidates(recipe):
+            check(recipe.changed(values), f"{recipe.name}: training.search_space")
+    if command == "ssl-kd":
+        if recipe.dino.model:
+            changed = recipe.model_copy(update={"model": recipe.model | recipe.dino.model})
+            check(changed, f"{recipe.name}: dino.model")
+        if student := recipe.student.model:
+            changed = recipe.model_copy(update={"model": student})
+            check(changed.changed(recipe.student.changes), f"{recipe.name}: student")
 
 
 def run_script(main: Callable[[], int | None]) -> None:

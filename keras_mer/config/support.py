@@ -7,7 +7,7 @@ from typing import Any
 from keras_mer.config.recipe import Recipe
 from keras_mer.config.schema import Section
 from keras_mer.errors import UserError
-from keras_mer.kinds import Kind
+from keras_mer.kinds import CLIP, IMAGE, Kind
 
 #: Sections that a command reads; the others may hold anything.
 SECTIONS = {
@@ -96,6 +96,11 @@ RULES = (
         "split.method is kfold, whose shares follow from split.folds",
         lambda r: r.split.method == "kfold",
     ),
+    Rule(
+        "data.preprocessing",
+        lambda c: c.kind is IMAGE,
+        "the model '{model}' reads photographs, which have no preprocessing record",
+    ),
     _rule(
         "split.folds split.fold", "split.method is not kfold", lambda r: r.split.method != "kfold"
     ),
@@ -126,6 +131,11 @@ RULES = (
         lambda r: not r.training.epochs and r.transfer.epochs > 0,
     ),
     # transfer
+    Rule(
+        "augment.flip",
+        lambda c: c.model == "flow" and c.recipe.model.get("mirror", True),
+        "the model 'flow' sees every image mirrored, too (model.mirror)",
+    ),
     _rule("transfer.rate", _NO_HEAD_PHASE, lambda r: not r.transfer.epochs),
     Rule(
         "transfer.head transfer.batch_norm",
@@ -152,6 +162,18 @@ RULES = (
         "student.temperature",
         "student.hard is 1: the teachers' output has no weight",
         lambda r: r.student.hard == 1,
+    ),
+    _rule(
+        "training.label_smoothing training.imbalance training.focal_gamma",
+        "student.hard is 0: the labels have no weight",
+        lambda r: (
+            r.student.teachers and not r.student.hard and r.training.imbalance in ("none", "focal")
+        ),
+    ),
+    Rule(
+        "student.teachers",
+        lambda c: c.kind is CLIP,
+        "clips are not distilled: only photographs and flow images are",
     ),
     _rule(
         "student.teachers",
@@ -213,8 +235,12 @@ RULES = (
         "training.*",
         lambda c: c.closed_form,
         _CLOSED_FORM,
-        but="training.imbalance training.seed training.search_space training.deterministic "
-        "training.precision",
+        but="training.imbalance training.search_space training.deterministic training.precision",
+    ),
+    Rule(
+        "protocol.seeds",
+        lambda c: c.closed_form,
+        "the model '{model}' is fitted in closed form: nothing is random",
     ),
     Rule(
         "training.precision",
@@ -249,10 +275,10 @@ def check(recipe: Recipe, command: str, kind: Kind | None = None) -> None:
         UserError: naming the first such key, why it has no effect, and its default.
     """
     case = Case(recipe, command, kind)
-    if command == "ssl-kd" and case.closed_form:
+    if command == "ssl-kd" and (case.closed_form or kind not in (None, IMAGE)):
         raise UserError(
-            f"{recipe.name}: model.name={case.model}: ssl-kd pretrains a network by gradient; "
-            "choose a model that is not fitted in closed form"
+            f"{recipe.name}: model.name={case.model}: ssl-kd pretrains a network by gradient, on "
+            "crops of photographs; choose a model of photographs"
         )
     for key, value, default in _changed(recipe, SECTIONS[command]):
         reason = _reason(case, key)
@@ -261,12 +287,16 @@ def check(recipe: Recipe, command: str, kind: Kind | None = None) -> None:
                 f"{recipe.name}: {key}={value} has no effect in make {command}: "
                 f"{reason.format(model=case.model)}; leave it at {default}"
             )
-    for key in recipe.training.search_space if "training" in SECTIONS[command] else ():
-        if key.split(".")[0] not in ("model", "augment", "training", "transfer"):
-            raise UserError(
-                f"{recipe.name}: training.search_space: {key} is no setting of the training; "
-                "expected keys of model, augment, training or transfer"
-            )
+    for at, keys in (
+        ("training.search_space", recipe.training.search_space),
+        ("student.changes", recipe.student.changes),
+    ):
+        for key in keys if at.split(".")[0] in SECTIONS[command] else ():
+            if key.split(".")[0] not in ("model", "augment", "training", "transfer"):
+                raise UserError(
+                    f"{recipe.name}: {at}: {key} is no setting of the training; "
+                    "expected keys of model, augment, training or transfer"
+                )
 
 
 def _changed(recipe: Recipe, sections: tuple[str, ...]) -> Iterator[tuple[str, Any, Any]]:

@@ -61,6 +61,8 @@ def run(recipe: Recipe, manifest: Manifest, folder: str | Path, *, out=None, cac
             f"{recipe.name}: student.model is missing; it names the small model to train"
         )
     folder, seeds = Path(folder), recipe.ssl_distillation.seeds
+    if recipe.ssl_distillation.hold_out and manifest.counts("split")["test"]:
+        console.print("ssl_distillation.hold_out is not needed: the manifest has a test part")
     manifest = subsets.hold_out(manifest, recipe.ssl_distillation.hold_out)
     split = stages.eval_split(manifest)
     _announce("pretrain")

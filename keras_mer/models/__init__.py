@@ -98,7 +98,10 @@ def build(name: str, *, classes: int, **config) -> keras.Model:
 
 
 def check_arguments(name: str, config: Mapping) -> None:
-    """Raise a `UserError` for arguments that the registered model `name` does not have."""
+    """Raise a `UserError` for arguments that the registered model `name` does not have.
+
+    The arguments of an encoder are checked, too.
+    """
     known = defaults(name)
     for key in config:
         if key not in known:
@@ -106,6 +109,13 @@ def check_arguments(name: str, config: Mapping) -> None:
                 f"model '{name}' has no argument '{key}'{nearest(key, known)}; "
                 f"known: {', '.join(known)}"
             )
+    encoder = config.get("encoder")
+    if isinstance(encoder, Mapping):
+        inner = {key: value for key, value in encoder.items() if key != "name"}
+        for key in ("size", "channels"):
+            if key in inner:
+                raise UserError(f"encoder: {key} is that of the frames: set model.{key}")
+        check_arguments(encoder.get("name", DEFAULT), inner)
 
 
 def _function(name: str) -> Callable[..., keras.Model]:

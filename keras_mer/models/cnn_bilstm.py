@@ -31,7 +31,7 @@ def cnn_bilstm(
         encoder: the image model applied to each frame: a registered name, or a mapping with `name`
             and the model's own arguments. Its features before the logits form the sequence.
         weights: path of a `.keras` file of a trained image model to use as the encoder; its input
-            shape must match, and `encoder` is ignored.
+            shape must match; not together with `encoder`.
         freeze: do not train the encoder.
         units: LSTM units per direction.
         attention: pool over time with learned attention weights (Bahdanau et al. 2015, without a
@@ -48,7 +48,8 @@ def cnn_bilstm(
         (batch, frames, size, size, channels) pixels 0..255 -> (batch, classes) logits.
 
     Raises:
-        UserError: for an unknown encoder, or weights of a model with another input or no logits.
+        UserError: for an unknown encoder, weights of a model with another input or no logits, or an
+            encoder beside weights.
     """
     frame_encoder = _encoder(encoder, weights, size, channels)
     frame_encoder.trainable = not freeze
@@ -77,6 +78,11 @@ def _encoder(encoder: str | dict, weights: str | None, size: int, channels: int)
         name = config.pop("name", "cnn")
         model = models.build(name, classes=2, size=size, channels=channels, **config)
     else:
+        if encoder != models.DEFAULT:
+            raise UserError(
+                f"encoder {encoder} has no effect beside weights {weights}, whose model is the "
+                "encoder; leave one of the two out"
+            )
         from keras_mer.models.saving import load_model
 
         model = load_model(weights)

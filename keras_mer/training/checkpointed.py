@@ -1,5 +1,6 @@
 """Fit one network in a run folder: selected on validation rows, resumable after every epoch."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -47,7 +48,8 @@ def fit(
         The path of `model.keras`.
 
     Raises:
-        UserError: when the loss is not finite, or there is no epoch to train.
+        UserError: when the loss is not finite, TensorBoard is asked for and not installed, and as
+            `phases`.
     """
     return _Fit(recipe, samples, train, validation, folder, seed, setup).run()
 
@@ -57,6 +59,11 @@ class _Fit:
         self.recipe, self.samples, self.settings = recipe, samples, recipe.training
         self.train, self.validation, self.folder, self.seed = train, validation, folder, seed
         self.wrapper = wrapper
+        if self.settings.tensorboard and find_spec("tensorboard") is None:
+            raise UserError(
+                f"{recipe.name}: training.tensorboard=true needs the package tensorboard; "
+                "install it (pip install tensorboard), or leave it at false"
+            )
         device.set_up(self.settings.precision, seed, self.settings.deterministic)
         self.model = setup.build_model(recipe, samples.classes)
         self.steps = max(1, len(train) // self.settings.batch)
@@ -130,8 +137,6 @@ class _Fit:
 
     def _finish(self) -> Path:
         checkpoint, order = self.checkpoint, self.phases
-        if not checkpoint.epoch:
-            raise UserError(f"{self.recipe.name}: training.epochs is 0, there is nothing to train")
         file = checkpoint.publish()
         best = checkpoint.best["epoch"]
         report.draw_curves(checkpoint.history, self.folder / "curves.png", best=best)

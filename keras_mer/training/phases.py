@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_mer.config.recipe import Recipe, Training
+from keras_mer.errors import UserError
 from keras_mer.models import layer_freezing
 
 
@@ -38,9 +39,15 @@ class Phase:
 
 
 def phases(recipe: Recipe) -> list[Phase]:
-    """The recipe's phases: one, or two if `transfer.epochs` requests feature extraction first."""
+    """The recipe's phases: one, or two if `transfer.epochs` requests feature extraction first.
+
+    Raises:
+        UserError: when neither has an epoch.
+    """
     transfer, settings = recipe.transfer, recipe.training
     first = transfer.epochs
+    if not first and not settings.epochs:
+        raise UserError(f"{recipe.name}: training.epochs is 0, there is nothing to train")
     made = []
     if first:
         # Without early stopping: the start of the next phase must be known in advance.
@@ -48,7 +55,7 @@ def phases(recipe: Recipe) -> list[Phase]:
             update={"epochs": first, "rate": transfer.rate, "warmup": 0.0, "patience": 0}
         )
         made.append(Phase("extract", 0, first, own, 0, False))
-    if settings.epochs or not made:
+    if settings.epochs:
         # With random weights, BatchNorm must be trained.
         batch_norm = transfer.batch_norm or transfer.weights == "none"
         end = first + settings.epochs
