@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from keras_mer.cli import run_script
-from keras_mer.models import saving
 
 BACKBONES = [
     "MobileNetV3Small", "MobileNetV2", "MobileNetV3Large", "EfficientNetB0", "EfficientNetV2B0",
@@ -66,6 +65,7 @@ def latencies(folder: Path) -> str:
 
     from keras_mer.evaluation import report
     from keras_mer.export import tflite
+    from keras_mer.models import saving
     from keras_mer.runtime import card as cards
     from keras_mer.runtime.interpreter import TFLiteModel
 

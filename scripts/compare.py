@@ -5,8 +5,6 @@ from pathlib import Path
 
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
-from keras_mer.models import saving
-from keras_mer.training import run_folder
 
 
 def main() -> None:
@@ -50,7 +48,7 @@ def main() -> None:
 
 def model_cost(run: Path) -> dict:
     """Parameters and multiply-adds of a run's model."""
-    from keras_mer.models import cost
+    from keras_mer.models import cost, saving
 
     model = saving.load_model(run)
     return {"parameters": model.count_params(), "multiply_adds": cost.multiply_adds(model)}
@@ -90,6 +88,8 @@ def lite_file(run: Path, variant: str) -> Path:
     from keras_mer.data import inputs
     from keras_mer.export import tflite as tflite_export
     from keras_mer.files import replacing
+    from keras_mer.models import saving
+    from keras_mer.training import run_folder
 
     exported, own = (run / name / f"model-{variant}.tflite" for name in ("export", "tflite"))
     model = run / "model.keras"

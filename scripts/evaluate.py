@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 
 from keras_mer.cli import run_script
-from keras_mer.models import saving
-from keras_mer.training import run_folder
 
 
 def main() -> None:
@@ -31,6 +29,8 @@ def main() -> None:
     from keras_mer.data.manifest import Manifest
     from keras_mer.evaluation import evaluate
     from keras_mer.labels import check_same_classes
+    from keras_mer.models import saving
+    from keras_mer.training import run_folder
 
     recipe, manifest = run_folder.load_run(args.run)
     if args.manifest:

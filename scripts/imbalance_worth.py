@@ -4,7 +4,6 @@ import argparse
 
 from keras_mer.cli import run_script
 from keras_mer.config import options
-from keras_mer.data import subsets
 
 METHODS = ("none", "class_weights", "balanced_sampling", "focal")
 
@@ -20,7 +19,7 @@ def main() -> None:
     options.add_variant_options(parser, share=1.0, seeds=1, out="runs/imbalance-worth")
     args = parser.parse_args()
 
-    from keras_mer.data import build
+    from keras_mer.data import build, subsets
     from keras_mer.data.split import subsample
     from keras_mer.experiments import variants
 

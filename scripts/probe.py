@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from keras_mer.cli import run_script
-from keras_mer.training import run_folder
 
 
 def main() -> None:
@@ -30,6 +29,7 @@ def main() -> None:
 
     from keras_mer.config import recipe as recipes
     from keras_mer.experiments import label_efficiency
+    from keras_mer.training import run_folder
 
     recipe, manifest = run_folder.load_run(args.run)
     if args.recipe:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from keras_mer.cli import run_script
 from keras_mer.config import options
-from keras_mer.data import subsets
-from keras_mer.training import run_folder
 
 #: Changes of the recipe for each variant. BatchNorm is fine-tuned, because synthetic faces and
 #: photographs differ in their statistics.
@@ -53,10 +51,10 @@ def main() -> None:
     args = parser.parse_args()
 
     from keras_mer.config import recipe as recipes
-    from keras_mer.data import build
+    from keras_mer.data import build, subsets
     from keras_mer.data.split import subsample
     from keras_mer.experiments import stages, variants
-    from keras_mer.training import distillation
+    from keras_mer.training import distillation, run_folder
 
     if (Path(args.pretrain) / "model.keras").is_file():
         weights = Path(args.pretrain)

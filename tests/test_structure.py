@@ -135,6 +135,22 @@ def test_every_script_explains_itself_quickly(script):
     assert done.returncode == 0 and "usage:" in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize(
+    "script", sorted((REPOSITORY / "scripts").glob("*.py")), ids=lambda p: p.stem
+)
+def test_scripts_import_keras_only_when_they_need_it(script):
+    """`--help` and errors in options come at once, and TensorFlow's own log lines are filtered."""
+    tree = ast.parse(script.read_text(encoding="utf-8"))
+    first = {
+        f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    light = {*LEVELS[0], *LEVELS[1], "cli", "config", "face", "runtime", "synthetic"}
+    assert {part(name) for name in first if name.startswith("keras_mer.")} <= light
+
+
 def test_every_make_target_is_listed_with_a_line():
     text = (REPOSITORY / "Makefile").read_text()
     phony = {line.split()[1] for line in text.splitlines() if line.startswith(".PHONY:")}
