@@ -46,7 +46,9 @@ KEYS = {
     "data.vocabulary": Key(["surprise", "positive", "negative"]),
     "data.drop_duplicates": Key(False, refused=("audit",)),
     "data.preprocessing": Key(
-        PREPROCESSING, exempt={"split": _NO_RECORD, "audit": _NO_RECORD}, refused=("train", "ssl-kd")
+        PREPROCESSING,
+        exempt={"split": _NO_RECORD, "audit": _NO_RECORD},
+        refused=("train", "ssl-kd"),
     ),
     "split.method": Key("stratified"),
     "split.fractions": Key([0.6, 0.2, 0.2]),
