@@ -163,11 +163,14 @@ RULES = (
         "student.hard is 1: the teachers' output has no weight",
         lambda r: r.student.hard == 1,
     ),
-    _rule(
+    _in(
+        "train",
         "training.label_smoothing training.imbalance training.focal_gamma",
         "student.hard is 0: the labels have no weight",
         lambda r: (
-            r.student.teachers and not r.student.hard and r.training.imbalance in ("none", "focal")
+            bool(r.student.teachers)
+            and not r.student.hard
+            and r.training.imbalance in ("none", "focal")
         ),
     ),
     Rule(

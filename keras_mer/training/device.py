@@ -17,6 +17,8 @@ def precision(name: str) -> str:
 def set_up(precision_name: str, seed: int, deterministic: bool) -> None:
     """Set the global dtype policy and all random seeds; optionally only deterministic kernels."""
     keras.utils.set_random_seed(seed)
+    # keras-cv's layers ask for it, which is an error where only exact operations are allowed
+    tf.random.set_global_generator(tf.random.Generator.from_seed(seed))
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     for gpu in tf.config.list_physical_devices("GPU"):

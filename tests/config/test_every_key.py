@@ -8,7 +8,7 @@ import pytest
 from tests.config.walk import BASES, KEYS, keys, keys_of, walk  # noqa: F401
 
 #: Keys of gradient training that the quick part walks.
-QUICK = ("training.rate", "training.momentum", "training.focal_gamma", "augment.shift")
+QUICK = ("training.rate", "training.momentum", "student.changes", "data.preprocessing")
 
 
 def test_the_table_has_every_key_of_the_schema():

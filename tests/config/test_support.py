@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from keras_mer.cli import check_recipe
 from keras_mer.config import recipe as recipes
 from keras_mer.config import support
 from keras_mer.config.support import check
@@ -63,6 +64,9 @@ REFUSED = [
      "transfer.unfreeze=0"),
     ("train", "demo", "transfer.unfreeze=2", "training.epochs=0", "transfer.epochs=2",
      "training.rate=0.05"),
+    ("train", "fer2013-cnn", "data.preprocessing={flow: dis}"),
+    ("train", "fer2013-cnn", "training.label_smoothing=0.1", "student.teachers=[x]",
+     "student.hard=0"),
     ("train", "fer2013-cnn", "student.hard=0.5"),
     ("train", "fer2013-cnn", "student.temperature=2"),
     ("train", "fer2013-cnn", "student.matching=1"),
@@ -109,6 +113,10 @@ REFUSED = [
         )
     ),
     ("loso", "megc2019-svm", "training.imbalance=class_weights"),
+    ("loso", "megc2019-flow", "protocol.seeds=[1]"),
+    ("train", "megc2019-flow", "training.seed=1"),
+    ("train", "megc2019-cnn", "augment.flip=false"),
+    ("train", "demo", "student.teachers=[x]", "model={name: cnn_bilstm}"),
 ]  # fmt: skip
 
 
@@ -182,6 +190,36 @@ def test_checking_imports_no_keras():
 def test_a_closed_form_model_is_not_pretrained():
     with pytest.raises(UserError, match="model.name=svm: ssl-kd pretrains a network by gradient"):
         check(recipes.load("megc2019-svm"), "ssl-kd", FLOW)
+    with pytest.raises(UserError, match="choose a model of photographs"):
+        check(recipes.load("megc2019-cnn"), "ssl-kd", FLOW)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "override", "message"),
+    [
+        ("train", "fer2013-cnn", "model.dropot=0.1", "has no argument 'dropot'"),
+        ("train", "fer2013-cnn", "model={name: cnn_bilstm, encoder: {name: cnn, x: 1}}", "'x'"),
+        ("train", "fer2013-cnn", "training.search_space={training.momentum: [0.5], "
+         "training.optimizer: [sgd, adam]}", "search_space: training.momentum=0.5 has no effect"),
+        ("loso", "megc2019-cnn", "training.search_space={model.x: [1]}", "'x'"),
+        ("ssl-kd", "ssl-kd-demo", "dino.model={x: 1}", "dino.model: model 'cnn' has no arg"),
+        ("ssl-kd", "ssl-kd-demo", "student.model={name: lenet, x: 1}", "student: model 'lenet'"),
+        ("ssl-kd", "ssl-kd-demo", "student.changes={split.seed: 1}",
+         "student.changes: split.seed is no setting of the training"),
+        ("ssl-kd", "ssl-kd-demo", "student.changes={training.focal_gamma: 1}",
+         "student: training.focal_gamma=1.0 has no effect"),
+    ],
+)  # fmt: skip
+def test_what_is_derived_from_a_recipe_is_checked_too(command, name, override, message):
+    with pytest.raises(UserError) as error:
+        check_recipe(recipes.load(name, [override]), command)
+    assert message in str(error.value) and str(error.value).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_built_in_recipes_and_what_is_derived_from_them_pass(name):
+    for command in ("train", "loso") if name.startswith("megc2019") else ("train",):
+        check_recipe(recipes.load(name), "ssl-kd" if name.startswith("ssl-kd") else command)
 
 
 def test_a_search_is_over_settings_of_the_training():

@@ -111,6 +111,10 @@ def test_a_folder_of_another_recipe_is_refused(tiny_dataset, manifest, tmp_path)
     del saved["training"]["tensorboard"], saved["augment"]["cutmix"]
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(saved))
     run_folder.check_run_config(tmp_path, tiny_recipe(tiny_dataset))
+    # a preprocessing that is stated later does not change what is computed
+    stated = {"flow": "dis", "side": 128, "margin": 0.1, "register": True}
+    changed = tiny_recipe(tiny_dataset).changed({"data.preprocessing": stated})
+    run_folder.check_run_config(tmp_path, changed)
     with pytest.raises(UserError, match=r"run with training.rate = 0.02, not 0.5"):
         run_folder.check_run_config(tmp_path, tiny_recipe(tiny_dataset, rate=0.5))
 
