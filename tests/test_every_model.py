@@ -48,7 +48,16 @@ def recipe_of(name: str) -> dict:
     }
 
 
-@pytest.mark.parametrize("name", models.names())
+#: One model of each kind and the linear one run by default, the others in the slow tests.
+NAMES = [
+    name
+    if name in ("lenet", "cnn_bilstm", "flow", "svm")
+    else pytest.param(name, marks=pytest.mark.slow)
+    for name in models.names()
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_command_works(name, home, quick_int8):
     (home / f"{name}.yaml").write_text(json.dumps(recipe_of(name)))
     run, saved = f"runs/{name}", f"saved_models/{name}"
@@ -89,6 +98,7 @@ def test_every_command_works(name, home, quick_int8):
     assert any(cls in label for cls in found.classes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in models.names() if models.kind(n) != "image"])
 def test_cross_validation_and_its_final_model_work(name, home):
     (home / f"{name}-loso.yaml").write_text(

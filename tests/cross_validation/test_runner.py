@@ -120,6 +120,7 @@ def test_processes_give_what_one_gives(clips, tmp_path):
     assert one["whole"] == two["whole"]
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_whose_worker_is_killed_midway_loses_and_doubles_nothing(tmp_path):
     distributed = pytest.importorskip("distributed")
     clips = people(subjects=24, each=9, size=28)
@@ -180,6 +181,7 @@ def test_frames_in_time_are_learnt_by_a_recurrent_network():
     assert np.mean(right) > 0.7  # a third is chance; half have the commonest class
 
 
+@pytest.mark.slow
 def test_drawn_clips_of_people_left_out_are_recognised_well_above_chance(tmp_path):
     """The whole road: SMIC's files, faces found and held still, frames, LOSO, the interval."""
     synthetic.write_smic(

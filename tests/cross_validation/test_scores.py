@@ -149,6 +149,6 @@ def test_a_clip_counted_twice_is_refused():
 def test_the_page_says_what_leaks():
     found = {"protocol": "loso", **scores.score(table())}
     assert "eak" not in scores.markdown(found, "x")
-    found["peek"] = {"note": scores.PEEK_NOTE, **scores.score(table(0.9))}
+    found["test_set_selection"] = {"note": scores.SELECTION_NOTE, **scores.score(table(0.9))}
     page = scores.markdown(found, recipe().name)
     assert "Leaky: the best epoch was chosen on the clips that are scored" in page

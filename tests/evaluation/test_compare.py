@@ -153,5 +153,5 @@ def test_the_script_measures_two_runs(three, tmp_path, monkeypatch, capsys, quic
     figures = script["tflite"](folders, rounds=1)
     assert all(f["latency_ms"] > 0 and f["bytes"] > 1000 for one in figures for f in one.values())
     monkeypatch.setattr(sys, "argv", ["compare", str(folders[0])])
-    with pytest.raises(UserError, match="name two runs or more"):
+    with pytest.raises(UserError, match="expected at least two runs"):
         script["main"]()

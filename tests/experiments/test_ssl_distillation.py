@@ -64,6 +64,7 @@ def history(folder):
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(f)]
 
 
+@pytest.mark.slow
 def test_killed_pretraining_resumes_with_a_complete_history(home):
     run = home[0] / "run/dino"
     rows = history(run)
@@ -77,6 +78,7 @@ def test_killed_pretraining_resumes_with_a_complete_history(home):
         assert (run / name).stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_the_last_teacher_is_saved_with_its_knn_accuracy(home, manifest):
     run = home[0] / "run/dino"
     body = features(saving.load_model(run, manifest.classes))
@@ -87,6 +89,7 @@ def test_the_last_teacher_is_saved_with_its_knn_accuracy(home, manifest):
     assert accuracy == pytest.approx(history(run)[-1]["nearest"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_every_stage_is_a_run_and_the_table_reports_its_gain(home, manifest):
     folder, found = home
     for kind in ssl_distillation.MODELS:
@@ -107,6 +110,7 @@ def test_every_stage_is_a_run_and_the_table_reports_its_gain(home, manifest):
     ]
 
 
+@pytest.mark.slow
 def test_the_label_fraction_applies_to_all_but_the_distilled_student(home, manifest):
     folder = home[0] / "run"
     counts = {kind: run_folder.load_run(folder / f"{kind}-seed0")[1].counts("split")["train"]
@@ -117,18 +121,21 @@ def test_the_label_fraction_applies_to_all_but_the_distilled_student(home, manif
                       "student-distilled": whole}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_distilled_student_has_its_own_number_of_epochs(home):
     epochs = {kind: len(history(home[0] / f"run/{kind}-seed0")) for kind in ssl_distillation.MODELS}
     assert epochs == {"teacher-scratch": 2, "teacher-dino": 2, "student-alone": 2,
                       "student-distilled": 1}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_fine_tuning_starts_from_the_pretrained_body(home, tiny_dataset):
     recipe, _ = run_folder.load_run(home[0] / "run/teacher-dino-seed0")
     assert recipe.transfer.weights == str(home[0] / "run/dino") and recipe.transfer.batch_norm
     assert run_folder.load_run(home[0] / "run/teacher-scratch-seed0")[0].transfer.weights == "none"
 
 
+@pytest.mark.slow
 def test_completed_stages_are_skipped(home, tiny_dataset, manifest):
     folder, found = home
     times = {p: p.stat().st_mtime for p in folder.rglob("model.keras")}
@@ -143,6 +150,7 @@ def test_completed_stages_are_skipped(home, tiny_dataset, manifest):
         )
 
 
+@pytest.mark.slow
 def test_frozen_probes_are_compared_with_a_random_network(home, tiny_dataset, manifest, tmp_path):
     found = label_efficiency.compare(
         tiny_experiment(tiny_dataset), manifest, home[0] / "run/dino", tmp_path,
@@ -158,6 +166,8 @@ def test_frozen_probes_are_compared_with_a_random_network(home, tiny_dataset, ma
     assert "| linear probe |" in (tmp_path / "probes.md").read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_teacher_logits_are_kept_when_nothing_is_augmented(home, tiny_dataset, manifest, tmp_path):
     changes = {f"augment.{name}": 0.0 for name in ("shift", "rotate", "zoom")}
     changes |= {"augment.flip": False, "training.epochs": 1}

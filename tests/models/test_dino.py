@@ -285,6 +285,7 @@ def test_tiny_gradients_survive_float16_because_the_loss_is_scaled(float32_polic
 
 
 @pytest.mark.parametrize("kind", ["dino", "distillation"])
+@pytest.mark.slow
 def test_a_step_on_two_replicas_equals_one_on_one_replica(kind):
     done = subprocess.run(
         [sys.executable, "-m", "tests.models.two_replicas", kind],

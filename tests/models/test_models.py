@@ -128,7 +128,14 @@ def test_learns_in_mixed_precision(name, policy, float32_policy):
     assert model.output.dtype == "float32"
 
 
-@every_network
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if n == "transfer" else n
+        for n in models.names()
+        if n != "svm"
+    ],
+)
 def test_exports_to_every_tflite_variant_with_builtin_operators_and_parity(
     name, tmp_path, quick_int8
 ):

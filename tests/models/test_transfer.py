@@ -89,6 +89,7 @@ def test_gray_becomes_three_equal_channels_at_the_backbones_resolution():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ["EfficientNetB3", "MobileNetV2", "VGG16", "DenseNet121"])
+@pytest.mark.slow
 def test_int8_preprocessing_equals_float(name, channels, tmp_path):
     inputs = keras.Input((8, 8, channels))
     larger = keras.layers.Resizing(16, 16)(inputs)
@@ -140,6 +141,7 @@ def efficientnet(tmp_path_factory):
 
 
 @pytest.mark.parametrize("way", ["imagenet", "path"])
+@pytest.mark.slow
 def test_an_imagenet_file_gives_what_keras_applications_gives(efficientnet, way, monkeypatch):
     asked = []
 

@@ -26,6 +26,7 @@ def test_the_outputs_are_kept_and_small(path):
         assert private not in text
 
 
+@pytest.mark.slow
 def test_they_run_from_top_to_bottom(tmp_path, monkeypatch):
     """In one kernel, which loads TensorFlow once; each starts without the others' names."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")

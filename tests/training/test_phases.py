@@ -140,6 +140,7 @@ def test_a_killed_run_resumes_in_either_phase(
         assert int(file["optimizer/vars/0"][()]) == 3 * steps  # the second phase's alone
 
 
+@pytest.mark.slow
 def test_early_stopping_counts_the_second_phase_alone(tiny_dataset, manifest, source, tmp_path):
     recipe = two_phases(tiny_dataset, source, epochs=4).changed(
         {"training.epochs": 20, "training.patience": 1, "training.rate": 1e-12}
@@ -151,6 +152,7 @@ def test_early_stopping_counts_the_second_phase_alone(tiny_dataset, manifest, so
     assert history(tmp_path / "run") == rows
 
 
+@pytest.mark.slow
 def test_both_phases_of_the_transfer_model_in_mixed_precision(
     tiny_dataset, manifest, tmp_path, float32_policy
 ):

@@ -44,6 +44,7 @@ def test_a_fold_learns_and_the_final_model_is_float32(precision, float32_policy)
     assert (p.argmax(1) == labels).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_self_supervised_distillation_leaves_float32_models(tiny_dataset, tmp_path, float32_policy):
     settings = tiny_experiment(tiny_dataset, "training.precision=mixed_float16")
     how = build.keywords(settings)
