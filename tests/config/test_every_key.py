@@ -5,7 +5,8 @@ The other commands are walked in test_every_key_train.py, _loso.py and _ssl.py.
 
 import pytest
 
-from tests.config.walk import BASES, KEYS, keys, keys_of, walk  # noqa: F401
+from tests.config.walk import keys, keys_of, walk  # noqa: F401
+from tests.config.walk_table import BASES, KEYS
 
 #: Keys of gradient training that the quick part walks.
 QUICK = ("training.rate", "training.momentum", "student.changes", "data.preprocessing")

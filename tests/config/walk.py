@@ -1,14 +1,11 @@
-"""What each command computes from a tiny recipe, as a mapping that two recipes are compared by."""
+"""Setting one key of a tiny recipe and comparing what a command computes with and without it."""
 
-import csv
 import json
 import shutil
-import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -18,59 +15,16 @@ from keras_mer.config import recipe as recipes
 from keras_mer.config.recipe import Recipe
 from keras_mer.config.schema import Section
 from keras_mer.config.support import SECTIONS
-from keras_mer.cross_validation import jobs, runner
+from keras_mer.cross_validation import jobs
 from keras_mer.data import build, inputs
 from keras_mer.errors import UserError
 from keras_mer.evaluation import plots, report
-from keras_mer.experiments import ssl_distillation
-from keras_mer.training import dino, distillation
+from keras_mer.training import distillation
 from tests import people
-from tests.config.walk_table import KEYS
+from tests.config import walk_commands as commands
+from tests.config.walk_table import BASES, KEYS
 
 TOLERANCE = 1e-5
-
-_TRAINING = {
-    "epochs": 2, "batch": 8, "rate": 0.05, "warmup": 0, "deterministic": True,
-}  # fmt: skip
-_PLAIN = {"flip": False, "shift": 0, "rotate": 0, "zoom": 0}
-_CNN = {
-    "name": "cnn", "size": 16, "channels": 3, "stem": 2, "filters": [3], "dropout": 0.0,
-    "pool": "average",
-}  # fmt: skip
-_FLOW = {
-    "name": "flow",
-    "size": 16,
-    "filters": [2, 4],
-    "kernel": 3,
-    "dropout": 0.0,
-    "mirror": False,
-}
-_CLIP = {
-    "name": "cnn_bilstm", "frames": 3, "size": 16, "channels": 3, "units": 3, "dropout": 0.0,
-    "encoder": {"name": "lenet", "filters": [2], "units": 4, "dropout": 0.0},
-}  # fmt: skip
-_GRADIENT = {"training": _TRAINING, "augment": _PLAIN}
-_DINO = {
-    "epochs": 2, "batch": 8, "rate": 3.0, "warmup": 0, "teacher_momentum": 0.5,
-    "temperature_warmup": 1, "freeze": 0, "outputs": 8, "hidden": 8, "bottleneck": 4,
-    "local_crops": 1, "nearest": 3,
-}  # fmt: skip
-#: Base recipes by name, which begins with the command: their sections besides `data` and `split`.
-BASES: dict[str, dict] = {
-    "split": {"model": _CNN},
-    "audit": {"model": _CNN},
-    "train": {"model": _CNN, **_GRADIENT},
-    "train flow": {"model": _FLOW, **_GRADIENT},
-    "train clip": {"model": _CLIP, **_GRADIENT},
-    "train flow_kernel": {"model": {"name": "flow_kernel", "size": 16}},
-    "train svm": {"model": {"name": "svm", "size": 16}},
-    "loso": {"model": _FLOW, **_GRADIENT},
-    "loso image": {"model": _CNN, **_GRADIENT},
-    "loso clip": {"model": _CLIP, **_GRADIENT},
-    "loso flow_kernel": {"model": {"name": "flow_kernel", "size": 16}},
-    "loso svm": {"model": {"name": "svm", "size": 16}},
-    "ssl-kd": {"model": _CNN, "dino": _DINO, "student": {"model": _CNN | {"stem": 1}}, **_GRADIENT},
-}
 
 
 def keys(*sections: str) -> list[str]:
@@ -217,136 +171,33 @@ class Walk:
         self._count += 1
         folder = self.home / f"run-{self._count}"
         try:
-            return self.how(base, key)(recipe, folder)
+            return self.how(base, key)(self, recipe, folder)
         finally:
             keras.config.set_dtype_policy("float32")
             shutil.rmtree(folder, ignore_errors=True)
 
-    def how(self, base: str, key: str) -> Callable[[Recipe, Path], dict]:
+    def how(self, base: str, key: str) -> Callable[..., dict]:
         """The function that stands for a command in what concerns one key."""
         command, section = command_of(base), key.split(".")[0]
         if section in ("data", "split") and key != "data.preprocessing":
-            return {"audit": self.audit, "loso": self.load}.get(command, self.split)
+            return {"audit": commands.audit, "loso": commands.load}.get(command, commands.split)
         if command == "train":
-            return self.train
+            return commands.train
         if command == "loso":
             final = key in ("data.preprocessing", "protocol.search_folds")
-            return self.fit_final if final else self.cross_validate
+            return commands.fit_final if final else commands.cross_validate
         return {
-            "transfer": self.fine_tune, "dino": self.pretrain, "student": self.distil,
-            "ssl_distillation": self.chain,
-        }.get(section, self.stages)  # fmt: skip
+            "transfer": commands.fine_tune, "dino": commands.pretrain, "student": commands.distil,
+            "ssl_distillation": commands.chain,
+        }.get(section, commands.stages)  # fmt: skip
 
     def manifest(self, recipe: Recipe):
         """The manifest that a command trains on."""
         return build.manifest_for(recipe, self.home / "manifest.csv", renew=True)
 
-    def split(self, recipe: Recipe, folder: Path) -> dict:
-        return _rows(self.manifest(recipe))
-
-    def audit(self, recipe: Recipe, folder: Path) -> dict:
-        how = build.keywords(recipe)
-        del how["drop_duplicates"]
-        _, report = build.prepare(how.pop("sources"), near=True, **how)
-        return _rows(report.manifest) | {"findings": report.summary()}
-
-    def load(self, recipe: Recipe, folder: Path) -> dict:
-        return _rows(runner.load(recipe))
-
-    def train(self, recipe: Recipe, folder: Path) -> dict:
-        distillation.learn(recipe, self.manifest(recipe), folder)
-        return read_run(folder)
-
-    def cross_validate(self, recipe: Recipe, folder: Path) -> dict:
-        scores = runner.run(recipe, runner.load(recipe), folder, jobs=1)
-        found: dict = {"scores": str(scores["whole"])}
-        for name in ("predictions", "predictions-test-set-selection"):
-            if (folder / f"{name}.csv").is_file():
-                found[name] = (folder / f"{name}.csv").read_text()
-        return found
-
-    def fit_final(self, recipe: Recipe, folder: Path) -> dict:
-        runner.fit_final(recipe, runner.load(recipe), folder)
-        return read_run(folder)
-
-    def stages(self, recipe: Recipe, folder: Path) -> dict:
-        """The settings with which the stages train: `train` shows that training honors them."""
-        made = {}
-        for kind in ssl_distillation.KINDS:
-            own = ssl_distillation.stage(recipe, kind, 0, folder, folder)
-            made[kind] = json.dumps([own.augment.model_dump(), own.training.model_dump()])
-        return made
-
-    def fine_tune(self, recipe: Recipe, folder: Path) -> dict:
-        return self.train(
-            ssl_distillation.stage(recipe, "teacher-dino", 0, self.start("train"), folder), folder
-        )
-
-    def distil(self, recipe: Recipe, folder: Path) -> dict:
-        shutil.copytree(self.start("train"), folder / "teacher-dino-seed0")
-        own = ssl_distillation.stage(recipe, "student-distilled", 0, folder, folder)
-        return self.train(own, folder / "run")
-
-    def pretrain(self, recipe: Recipe, folder: Path) -> dict:
-        dino.pretrain(recipe, self.manifest(recipe), folder)
-        return read_run(folder)
-
-    def chain(self, recipe: Recipe, folder: Path) -> dict:
-        """What the chain asks of its stages, which are not run."""
-        asked: dict = {}
-
-        def stage(learn, recipe, manifest, folder, **_):
-            asked[folder.name] = str([(s.path, s.split) for s in manifest])
-            return folder
-
-        def export(run, target, variants, **_):
-            asked[f"export of {run.name}"] = variants
-            return {}
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ssl_distillation.stages, "run", stage)
-            patch.setattr(
-                ssl_distillation.stages, "predictions", lambda path, manifest, split, **_: (
-                    asked.update({f"scores of {path.name}": split}) or manifest.part(split).labels()
-                ),
-            )  # fmt: skip
-            patch.setattr(ssl_distillation.export_run, "export_run", export)
-            patch.setattr(ssl_distillation, "_size", lambda *_: {})
-            patch.setattr(ssl_distillation, "_nearest", lambda *_: 0.0)
-            patch.setattr(ssl_distillation, "table", lambda found: "")
-            ssl_distillation.run(recipe, self.manifest(recipe), folder, out=folder / "out")
-        return asked
-
 
 def _gradient(base: str) -> bool:
     return not base.endswith(("flow_kernel", "svm"))
-
-
-def _rows(manifest) -> dict:
-    rows = [(s.path, s.split, s.label, s.duplicate_of) for s in manifest]
-    return {"rows": rows, "classes": manifest.classes}
-
-
-def read_run(folder: Path) -> dict:
-    """The results in a run folder, without times: weights, history, best epoch, names of files."""
-    found: dict = {"files": sorted(p.name for p in folder.iterdir() if "checkpoint" not in p.name)}
-    with zipfile.ZipFile(folder / "model.keras") as archive, archive.open("model.weights.h5") as f:
-        h5py.File(f).visititems(
-            lambda name, item: (
-                found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
-    if (folder / "history.csv").is_file():
-        with (folder / "history.csv").open() as f:
-            rows = list(csv.DictReader(f))
-        for name in rows[0].keys() - {"seconds"}:
-            found[f"history {name}"] = np.array([float(row[name]) for row in rows])
-    summary = json.loads((folder / "summary.json").read_text())
-    found["chosen"] = str(summary.get("chosen")), (summary.get("best") or {}).get("epoch")
-    found["tried"] = [score for score in summary.get("tried", []) if isinstance(score, float)]
-    if (folder / "preprocessing.json").is_file():
-        found["preprocessing"] = (folder / "preprocessing.json").read_text()
-    return found
 
 
 @pytest.fixture(scope="module")

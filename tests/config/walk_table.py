@@ -156,3 +156,46 @@ KEYS = {
     "ssl_distillation.seeds": Key([3]),
     "ssl_distillation.variants": Key(["float16"]),
 }
+
+_TRAINING = {
+    "epochs": 2, "batch": 8, "rate": 0.05, "warmup": 0, "deterministic": True,
+}  # fmt: skip
+_PLAIN = {"flip": False, "shift": 0, "rotate": 0, "zoom": 0}
+_CNN = {
+    "name": "cnn", "size": 16, "channels": 3, "stem": 2, "filters": [3], "dropout": 0.0,
+    "pool": "average",
+}  # fmt: skip
+_FLOW = {
+    "name": "flow",
+    "size": 16,
+    "filters": [2, 4],
+    "kernel": 3,
+    "dropout": 0.0,
+    "mirror": False,
+}
+_CLIP = {
+    "name": "cnn_bilstm", "frames": 3, "size": 16, "channels": 3, "units": 3, "dropout": 0.0,
+    "encoder": {"name": "lenet", "filters": [2], "units": 4, "dropout": 0.0},
+}  # fmt: skip
+_GRADIENT = {"training": _TRAINING, "augment": _PLAIN}
+_DINO = {
+    "epochs": 2, "batch": 8, "rate": 3.0, "warmup": 0, "teacher_momentum": 0.5,
+    "temperature_warmup": 1, "freeze": 0, "outputs": 8, "hidden": 8, "bottleneck": 4,
+    "local_crops": 1, "nearest": 3,
+}  # fmt: skip
+#: Base recipes by name, which begins with the command: their sections besides `data` and `split`.
+BASES: dict[str, dict] = {
+    "split": {"model": _CNN},
+    "audit": {"model": _CNN},
+    "train": {"model": _CNN, **_GRADIENT},
+    "train flow": {"model": _FLOW, **_GRADIENT},
+    "train clip": {"model": _CLIP, **_GRADIENT},
+    "train flow_kernel": {"model": {"name": "flow_kernel", "size": 16}},
+    "train svm": {"model": {"name": "svm", "size": 16}},
+    "loso": {"model": _FLOW, **_GRADIENT},
+    "loso image": {"model": _CNN, **_GRADIENT},
+    "loso clip": {"model": _CLIP, **_GRADIENT},
+    "loso flow_kernel": {"model": {"name": "flow_kernel", "size": 16}},
+    "loso svm": {"model": {"name": "svm", "size": 16}},
+    "ssl-kd": {"model": _CNN, "dino": _DINO, "student": {"model": _CNN | {"stem": 1}}, **_GRADIENT},
+}
