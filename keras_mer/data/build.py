@@ -18,6 +18,9 @@ from keras_mer.errors import UserError
 from keras_mer.files import write_json
 from keras_mer.progress import console, track
 
+#: The default shares of train, validation and test.
+FRACTIONS = (0.8, 0.1, 0.1)
+
 
 def load_sources(
     spec: Mapping[str, str | os.PathLike | Mapping], vocabulary: str | Iterable[str]
@@ -59,7 +62,7 @@ def prepare(
     *,
     vocabulary: str | Iterable[str] = "fer7",
     split: str = "official",
-    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+    fractions: Sequence[float] = FRACTIONS,
     folds: int = 5,
     fold: int = 0,
     seed: int = 0,
@@ -73,6 +76,12 @@ def prepare(
     kept = [s for s in manifest if s.split != "dropped"]
     if split == "official" and all(s.subject and not s.split for s in kept):
         split = "subject"  # datasets of clips state no official split
+    changed = tuple(fractions) != FRACTIONS or seed
+    if split == "official" and changed and _stated_completely(kept):
+        raise UserError(
+            "split.fractions and split.seed have no effect: every source states its train, "
+            "validation and test parts; leave them out, or set split.method=subject or stratified"
+        )
     manifest = split_manifest(
         manifest,
         split,
@@ -86,6 +95,14 @@ def prepare(
         ],
     )
     return manifest, audit(manifest, prints=prints, near=near, progress=progress)
+
+
+def _stated_completely(samples: Sequence[Sample]) -> bool:
+    """Whether no source leaves a part of the official split to `split.official`."""
+    stated: dict[str, set[str]] = {}
+    for sample in samples:
+        stated.setdefault(sample.source, set()).add(sample.split)
+    return all(parts - {""} and parts != {"train", "test"} for parts in stated.values())
 
 
 def build(

@@ -106,7 +106,7 @@ class Walk:
         name = name or (base if base.startswith("train") else "train")
         recipe = self.recipe(name, {"training.seed": 99} if _gradient(name) else {})
         folder = self.home / f"start {name}"
-        distillation.learn(recipe, self.manifest(recipe), folder)
+        distillation.train(recipe, self.manifest(recipe), folder)
         return folder
 
     def assert_honored_or_refused(self, base: str, key: str) -> None:

@@ -36,7 +36,7 @@ def load(walk, recipe: Recipe, folder: Path) -> dict:
 
 
 def train(walk, recipe: Recipe, folder: Path) -> dict:
-    distillation.learn(recipe, walk.manifest(recipe), folder)
+    distillation.train(recipe, walk.manifest(recipe), folder)
     return read_run(folder)
 
 

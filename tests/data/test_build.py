@@ -114,6 +114,12 @@ def test_leaks_are_dropped_by_default(official):
     assert digests["train/sad/leak.png"] == digests["test/sad/29.png"]
 
 
+@pytest.mark.parametrize("changed", [{"fractions": (0.6, 0.2, 0.2)}, {"seed": 3}])
+def test_settings_of_a_split_that_is_stated_are_refused(official, changed):
+    with pytest.raises(UserError, match="split.fractions and split.seed have no effect"):
+        build({"folders": official}, vocabulary=CLASSES, **changed)
+
+
 def test_leaks_are_kept_and_marked_on_request(official):
     manifest, _ = build({"folders": official}, vocabulary=CLASSES, drop_duplicates=False)
     assert manifest.counts("split")["dropped"] == 0
@@ -174,8 +180,9 @@ def test_a_recipes_manifest_is_made_once(official, recipe, tmp_path, capsys):
 def test_a_manifest_of_other_settings_is_refused(recipe, tmp_path):
     path = tmp_path / "tiny.csv"
     manifest_for(recipe, path)
-    other = recipe.changed({"split.seed": 7})
-    with pytest.raises(UserError, match=r"tiny.csv was built with seed 0 \(now 7\): run make spl"):
+    other = recipe.changed({"data.drop_duplicates": False})
+    message = r"tiny.csv was built with drop_duplicates True \(now False\): run make spl"
+    with pytest.raises(UserError, match=message):
         manifest_for(other, path)
     manifest_for(other, path, renew=True)
     manifest_for(other, path)
