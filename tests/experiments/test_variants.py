@@ -84,6 +84,7 @@ def test_differences_are_paired_and_from_the_first_variant(manifest, tmp_path, m
         ),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_the_scripts_train_every_variant(
     script, options, names, tiny_dataset, tmp_path, monkeypatch, capsys
 ):

@@ -59,7 +59,7 @@ def test_the_order_of_frames_matters_and_every_frame_counts():
 def test_a_trained_image_model_becomes_the_encoder(tmp_path):
     image = models.build("cnn", classes=7, size=16, stem=4, filters=(4, 8))
     models.with_probabilities(image).save(tmp_path / "model.keras")
-    model = build(weights=str(tmp_path / "model.keras"), freeze=True)
+    model = build(encoder="cnn", weights=str(tmp_path / "model.keras"), freeze=True)
     x = clips(1)
     features = keras.Model(image.input, image.get_layer("logits").input)
     encoder = model.get_layer("encoder")
@@ -87,4 +87,6 @@ def test_an_unsuitable_encoder_is_an_error(tmp_path):
     with pytest.raises(
         UserError, match=r"takes \(24, 24, 1\), the clips' frames are \(16, 16, 1\)"
     ):
+        build(encoder="cnn", weights=str(tmp_path / "m.keras"))
+    with pytest.raises(UserError, match="has no effect beside weights"):
         build(weights=str(tmp_path / "m.keras"))

@@ -109,7 +109,9 @@ def test_saves_probabilities_and_loads_the_same(name, tmp_path):
 
 
 @every_network
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
+)
 def test_learns_in_mixed_precision(name, policy, float32_policy):
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)
