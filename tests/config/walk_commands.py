@@ -57,20 +57,20 @@ def fit_final(walk, recipe: Recipe, folder: Path) -> dict:
 def stages(walk, recipe: Recipe, folder: Path) -> dict:
     """The settings with which the stages train: `train` shows that training honors them."""
     made = {}
-    for kind in ssl_distillation.KINDS:
-        own = ssl_distillation.stage(recipe, kind, 0, folder, folder)
+    for kind in ssl_distillation.MODELS:
+        own = ssl_distillation.stage_recipe(recipe, kind, 0, folder, folder)
         made[kind] = json.dumps([own.augment.model_dump(), own.training.model_dump()])
     return made
 
 
 def fine_tune(walk, recipe: Recipe, folder: Path) -> dict:
-    own = ssl_distillation.stage(recipe, "teacher-dino", 0, walk.start("train"), folder)
+    own = ssl_distillation.stage_recipe(recipe, "teacher-dino", 0, walk.start("train"), folder)
     return train(walk, own, folder)
 
 
 def distil(walk, recipe: Recipe, folder: Path) -> dict:
     shutil.copytree(walk.start("train"), folder / "teacher-dino-seed0")
-    own = ssl_distillation.stage(recipe, "student-distilled", 0, folder, folder)
+    own = ssl_distillation.stage_recipe(recipe, "student-distilled", 0, folder, folder)
     return train(walk, own, folder / "run")
 
 
@@ -100,7 +100,7 @@ def chain(walk, recipe: Recipe, folder: Path) -> dict:
         )  # fmt: skip
         patch.setattr(ssl_distillation.export_run, "export_run", export)
         patch.setattr(ssl_distillation, "_size", lambda *_: {})
-        patch.setattr(ssl_distillation, "_nearest", lambda *_: 0.0)
+        patch.setattr(ssl_distillation, "_knn_accuracy", lambda *_: 0.0)
         patch.setattr(ssl_distillation, "table", lambda found: "")
         ssl_distillation.run(recipe, walk.manifest(recipe), folder, out=folder / "out")
     return asked
