@@ -70,10 +70,7 @@ def estimate(
         seed: of the resampling.
     """
     matrices = resample(truth, prediction, classes, groups=groups, repeats=repeats, seed=seed)
-    return Estimate(
-        metrics.scores(metrics.confusion_matrix(truth, prediction, classes)),
-        metrics.scores(matrices),
-    )
+    return _of_resamples(truth, prediction, classes, matrices)
 
 
 def estimate_pair(
@@ -95,13 +92,17 @@ def estimate_pair(
     """
     pair = resample_pair(truth, first, second, classes, groups=groups, repeats=repeats, seed=seed)
     one, two = (
-        Estimate(
-            metrics.scores(metrics.confusion_matrix(truth, prediction, classes)),
-            metrics.scores(matrices),
-        )
+        _of_resamples(truth, prediction, classes, matrices)
         for prediction, matrices in zip((first, second), pair, strict=True)
     )
     return one, two
+
+
+def _of_resamples(
+    truth: np.ndarray, prediction: np.ndarray, classes: int, matrices: np.ndarray
+) -> Estimate:
+    values = metrics.scores(metrics.confusion_matrix(truth, prediction, classes))
+    return Estimate(values, metrics.scores(matrices))
 
 
 def estimate_seeds(

@@ -23,7 +23,7 @@ def export_run(
     variants: tuple[str, ...] = tflite.VARIANTS,
     allow_loss: bool = False,
 ) -> dict:
-    """Export a run folder's model, measured on its validation part; see `export.export`.
+    """Export a run folder's model, measured on its validation part; see `tflite.export`.
 
     A model that was fitted on all samples (`make loso` with ``--final``) has none: its files are
     compared with Keras on the training samples, and the card says so.
@@ -31,14 +31,14 @@ def export_run(
     Args:
         run: the folder that training left, or `make loso` with ``--final``.
         out: folder to write; ``saved_models/<recipe's name>`` by default.
-        variants, allow_loss: as `export.export`.
+        variants, allow_loss: as `tflite.export`.
 
     Returns:
         The card.
 
     Raises:
         UserError: for a folder that holds no model (that of `make loso` holds scores of folds), and
-            as `export.export`.
+            as `tflite.export`.
     """
     run = Path(run)
     recipe, manifest = run_folder.load_run(run)
@@ -106,7 +106,7 @@ def _about(run: Path, recipe: Recipe, manifest: Manifest) -> dict:
 
 
 def _of_folds(file: Path) -> dict:
-    """The score of the way of learning, where people were left out; the model itself has none."""
+    """The cross-validation score of the recipe; a model fitted on all samples has none itself."""
     found = json.loads(file.read_text(encoding="utf-8"))
     return {
         found["protocol"]: {name: found["whole"][name] for name in ("clips", "macro_f1", "uar")}

@@ -8,6 +8,7 @@ import numpy as np
 from keras_mer import models
 from keras_mer.config.recipe import Recipe
 from keras_mer.data.inputs import Samples
+from keras_mer.evaluation import evaluate
 from keras_mer.models import saving
 from keras_mer.training import checkpointed
 from keras_mer.training.resident import ResidentLoop
@@ -68,7 +69,7 @@ class KerasEstimator:
 
     def _fit_checkpointed(self, train, validation, folder: Path) -> None:
         single = len(self.seeds) == 1
-        self._files = [
+        files = [
             checkpointed.fit(
                 self.recipe, self.samples, train, validation,
                 folder if single else folder / f"member-{i + 1}",
@@ -76,15 +77,14 @@ class KerasEstimator:
             )
             for i, seed in enumerate(self.seeds)
         ]  # fmt: skip
+        keras.config.set_dtype_policy("float32")
+        self._model = models.ensemble([saving.load_model(file) for file in files])
         self._loop = None
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities, float32 (rows, classes): the mean over the networks."""
         if self._loop is None:
-            model, parts = self.to_keras(), np.array_split(rows, max(1, -(-len(rows) // 256)))
-            return np.concatenate(
-                [model.predict_on_batch(self.samples.inputs[p].astype("f")) for p in parts]
-            )
+            return evaluate.predict(self._model, self.samples.inputs[rows])
         found = []
         for weights in self._weights:
             if len(self._weights) > 1:
@@ -94,9 +94,9 @@ class KerasEstimator:
 
     def to_keras(self) -> keras.Model:
         """The fitted model: raw pixels -> probabilities, float32."""
-        keras.config.set_dtype_policy("float32")
         if self._loop is None:
-            return models.ensemble([saving.load_model(file) for file in self._files])
+            return self._model
+        keras.config.set_dtype_policy("float32")
         made = []
         for weights in self._weights:
             model = build_model(self.recipe, self.samples.classes)

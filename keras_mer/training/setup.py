@@ -20,7 +20,7 @@ class TrainingSetup:
     Attributes:
         wrap_model: from the model with logits to the model that is fitted and trains it.
         input_shape: of one training sample, where it is not the model's own.
-        teacher_logits: from the training rows to float32 (rows, teachers, classes), or None.
+        teacher_logits: float32 (training rows, teachers, classes), or None.
     """
 
     wrap_model: Callable[[keras.Model], keras.Model] = lambda model: model

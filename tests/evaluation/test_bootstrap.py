@@ -4,14 +4,6 @@ import pytest
 from keras_mer.evaluation import bootstrap, metrics
 
 
-@pytest.fixture
-def answers():
-    random = np.random.default_rng(3)
-    truth = random.choice(5, 400, p=[0.5, 0.2, 0.15, 0.1, 0.05])
-    noise = random.integers(0, 5, 400)
-    return truth, np.where(random.random(400) < 0.6, truth, noise)
-
-
 def test_resampled_matrices_agree_with_drawing_the_samples(answers):
     truth, prediction = answers
     drawn = bootstrap.resample(truth, prediction, 5, repeats=4000)

@@ -11,14 +11,6 @@ from keras_mer.experiments import stages
 from tests.conftest import REAL_DATA
 
 
-@pytest.fixture
-def answers():
-    random = np.random.default_rng(3)
-    truth = random.choice(5, 400, p=[0.5, 0.2, 0.15, 0.1, 0.05])
-    noise = random.integers(0, 5, 400)
-    return truth, np.where(random.random(400) < 0.6, truth, noise)
-
-
 def test_scores_equal_scikit_learns(answers):
     truth, prediction = answers
     confusion = metrics.confusion_matrix(truth, prediction, 5)
