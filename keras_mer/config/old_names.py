@@ -12,6 +12,7 @@ KEYS = {
     "data.folds": "split.folds",
     "data.fold": "split.fold",
     "data.seed": "split.seed",
+    "data.hold_out": "split.hold_out",
     "training.class_weights": "training.imbalance",
     "protocol.members": "training.ensemble_size",
     "protocol.ensemble_size": "training.ensemble_size",

@@ -74,7 +74,8 @@ class Split(Section):
     """Division of the data into train, validation and test (see `keras_mer.data.split.split`).
 
     `fractions` are the shares of train, validation and test; with the method kfold, fold number
-    `fold` of `folds` is test instead.
+    `fold` of `folds` is test instead. With `hold_out`, that share of the official train part is
+    validation and the official validation part is test, so that nothing is selected on it.
     """
 
     method: Literal["official", "stratified", "subject", "kfold"] = "official"
@@ -82,6 +83,7 @@ class Split(Section):
     folds: fields.Folds = 5
     fold: fields.CountOr0 = 0
     seed: fields.Seed = 0
+    hold_out: fields.ShareBelow1 = 0.0
 
     @model_validator(mode="after")
     def _fold_exists(self):

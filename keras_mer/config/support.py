@@ -104,6 +104,11 @@ RULES = (
     _rule(
         "split.folds split.fold", "split.method is not kfold", lambda r: r.split.method != "kfold"
     ),
+    _rule(
+        "split.hold_out",
+        "split.method is not official: set split.fractions",
+        lambda r: r.split.method != "official",
+    ),
     # training
     _rule(
         "training.momentum",

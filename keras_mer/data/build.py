@@ -66,6 +66,7 @@ def prepare(
     folds: int = 5,
     fold: int = 0,
     seed: int = 0,
+    hold_out: float = 0.0,
     near: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Manifest, Report]:
@@ -76,7 +77,11 @@ def prepare(
     kept = [s for s in manifest if s.split != "dropped"]
     if split == "official" and all(s.subject and not s.split for s in kept):
         split = "subject"  # datasets of clips state no official split
-    changed = tuple(fractions) != FRACTIONS or seed
+    if hold_out and not any(s.split for s in kept):
+        raise UserError(
+            "split.hold_out has no effect: no source states its train part; set split.fractions"
+        )
+    changed = tuple(fractions) != FRACTIONS or (seed and not hold_out)
     if split == "official" and changed and _stated_completely(kept):
         raise UserError(
             "split.fractions and split.seed have no effect: every source states its train, "
@@ -93,6 +98,7 @@ def prepare(
             a or b
             for a, b in zip(frame_sampling.clip_groups(manifest), prints.duplicated(), strict=True)
         ],
+        hold_out=hold_out,
     )
     return manifest, audit(manifest, prints=prints, near=near, progress=progress)
 
@@ -115,8 +121,8 @@ def build(
         drop_duplicates: drop train images that are pixel-identical to one of validation or test,
             and validation images identical to one of test. Otherwise they stay. Either way,
             `duplicate_of` of validation and test rows names the train row with the same pixels.
-        how: keywords of `prepare`: vocabulary; split, fractions, folds, fold and seed, see
-            `keras_mer.data.split.split` (identical images, and frames of one clip, stay in one
+        how: keywords of `prepare`: vocabulary; split, fractions, folds, fold, seed and
+            hold_out, see `keras_mer.data.split.split` (identical images, and frames of one clip, stay in one
             part of a stratified split; official is by subject where no source states a split and
             all rows have a subject); near, to search for near-duplicates too, which are reported
             and never dropped; progress, which shows bars, e.g. `keras_mer.progress.track`.
@@ -254,6 +260,8 @@ def keywords(recipe: Recipe) -> dict:
         "seed": split.seed,
         "drop_duplicates": data.drop_duplicates,
     }
+    if split.hold_out:  # left out at its default, which manifests of earlier versions do not name
+        values["hold_out"] = split.hold_out
     return json.loads(json.dumps(values, default=str))
 
 

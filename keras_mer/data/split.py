@@ -3,6 +3,7 @@
 Dropped rows stay dropped and are ignored by every method.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ def split(
     fold: int = 0,
     seed: int = 0,
     groups: Sequence[str] | None = None,
+    hold_out: float = 0.0,
 ) -> Manifest:
     """Fill the split column of a manifest.
 
@@ -39,6 +41,10 @@ def split(
         seed: of the shuffling; the same seed gives the same split.
         groups: a key for each row, ``""`` for none: rows of one key (pixel-identical images)
             stay in one part in the stratified splits.
+        hold_out: for official, the share of each source's stated train rows that become
+            validation (see `is_held_out`). What the source states as validation is test then, and
+            what it states as test beside a validation part is dropped. Sources that state nothing
+            are split by `fractions`.
 
     Raises:
         UserError: for an unknown method, an official split that no source states, missing subjects,
@@ -64,11 +70,33 @@ def split(
         folds=folds,
         fold=fold,
         seed=seed,
+        hold_out=hold_out,
     )
     samples = list(manifest.samples)
     for i, name in zip(rows, assigned, strict=True):
-        samples[i] = replace(samples[i], split=name)
+        note = _LEFT_OUT if name == "dropped" else samples[i].note
+        samples[i] = replace(samples[i], split=name, note=note)
     return manifest.replace(samples)
+
+
+_LEFT_OUT = "left out: with split.hold_out the stated validation part is the test part"
+
+
+def is_held_out(sample: Sample, share: float, seed: int = 0) -> bool:
+    """Whether `split.hold_out` takes a train row for validation.
+
+    Decided by a hash of the person where known, else of the pixels: the same image is held out in
+    every recipe with this share and seed, whatever its labels and the other sources are, so that a
+    model is never validated on an image that its teacher or its start weights learned from.
+
+    Args:
+        sample: with its digest.
+        share: expected share of the images, 0 to 1.
+        seed: another seed holds out other images.
+    """
+    key = sample.subject or sample.digest or sample.path
+    number = hashlib.sha1(f"{seed}:{key}".encode()).hexdigest()[:8]
+    return int(number, 16) < share * 2**32
 
 
 def subsample(manifest: Manifest, share: float, seed: int = 0) -> Manifest:
@@ -94,7 +122,9 @@ def subsample(manifest: Manifest, share: float, seed: int = 0) -> Manifest:
     return manifest.replace(samples)
 
 
-def _official(samples: list[Sample], keys: list[str], *, fractions, seed, **_) -> list[str]:
+def _official(
+    samples: list[Sample], keys: list[str], *, fractions, seed, hold_out, **_
+) -> list[str]:
     out = [s.split for s in samples]
     if not any(out):
         raise UserError(
@@ -105,6 +135,12 @@ def _official(samples: list[Sample], keys: list[str], *, fractions, seed, **_) -
         stated = {out[i] for i in rows}
         if not stated - {""}:
             shares = fractions
+        elif hold_out and "" not in stated:
+            later = {"validation": "test", "test": "dropped" if "validation" in stated else "test"}
+            for i in rows:
+                held = out[i] == "train" and is_held_out(samples[i], hold_out, seed)
+                out[i] = "validation" if held else later.get(out[i], out[i])
+            continue
         elif stated == {"train", "test"}:  # test is kept: validation comes from train
             rows = [i for i in rows if out[i] == "train"]
             whole = fractions[0] + fractions[1]

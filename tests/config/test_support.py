@@ -49,6 +49,7 @@ REFUSED = [
     ("split", "fer2013-cnn", "split.fractions=[0.6,0.2,0.2]", "split.method=kfold"),
     ("split", "fer2013-cnn", "split.folds=4"),
     ("train", "fer2013-cnn", "split.fold=1"),
+    ("split", "fer2013-cnn", "split.hold_out=0.1", "split.method=stratified"),
     ("train", "fer2013-cnn", "training.momentum=0.8", "training.optimizer=adam"),
     ("train", "fer2013-cnn", "training.warmup=2", "training.schedule=plateau"),
     ("train", "fer2013-cnn", "training.plateau_factor=0.1"),
@@ -136,6 +137,7 @@ def test_a_value_without_effect_is_refused(command, name, refused, others):
 HONORED = [
     ("split", "fer2013-cnn", "split.fractions=[0.6,0.2,0.2]"),
     ("split", "fer2013-cnn", "split.method=kfold", "split.folds=4", "split.fold=1"),
+    ("split", "fer2013-cnn", "split.hold_out=0.1"),
     ("train", "fer2013-cnn", "training.schedule=constant", "training.warmup=0"),
     ("train", "fer2013-cnn", "training.schedule=plateau", "training.warmup=0",
      "training.plateau_factor=0.1"),

@@ -55,6 +55,9 @@ KEYS = {
     "split.folds": Key(4, _KFOLD),
     "split.fold": Key(2, _KFOLD),
     "split.seed": Key(5),
+    "split.hold_out": Key(
+        0.3, exempt={"": "the sources of the walk state no split: see tests/data/test_split.py"}
+    ),
     "augment.flip": Key((True, False)),
     "augment.shift": Key(0.3),
     "augment.rotate": Key(90.0),

@@ -5,7 +5,7 @@ import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from keras_mer.data.manifest import Manifest, Sample
-from keras_mer.data.split import split, subsample
+from keras_mer.data.split import is_held_out, split, subsample
 from keras_mer.errors import UserError
 
 CLASSES = ("angry", "happy", "sad")
@@ -221,3 +221,58 @@ def test_subsampling_keeps_the_classes_and_the_other_parts(plain):
     assert subsample(whole, 1.0).samples == whole.samples
     with pytest.raises(UserError, match="share: expected a number above 0, at most 1, got 2"):
         subsample(whole, 2.0)
+
+
+def stated(tmp_path, *parts, count=400):
+    """Rows of a source that states these parts, every second train row a repeat of the one before."""
+    return make(
+        tmp_path,
+        (
+            Sample(
+                f"{part}{i}.png", CLASSES[i % 3], source="a", split=part, digest=f"{part}{i // 2}"
+            )
+            for part in parts
+            for i in range(count)
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "becomes"),
+    [
+        (("train", "validation"), {"validation": "test"}),
+        (("train", "test"), {"test": "test"}),
+        (("train", "validation", "test"), {"validation": "test", "test": "dropped"}),
+    ],
+)
+def test_hold_out_takes_validation_from_train_and_scores_on_the_stated_validation(
+    tmp_path, parts, becomes
+):
+    before = stated(tmp_path, *parts)
+    done = split(before, "official", hold_out=0.2)
+    moved = {}
+    for old, new in zip(before, done, strict=True):
+        moved.setdefault(old.split, Counter())[new.split] += 1
+    for part, name in becomes.items():
+        assert moved[part] == {name: 400}
+    assert set(moved["train"]) == {"train", "validation"}
+    assert 50 < moved["train"]["validation"] < 110  # 200 groups with probability 0.2
+    # identical images stay together
+    assert all(len(s) == 1 for s in sides(done, "digest").values())
+    assert all(s.note for s in done if s.split == "dropped")
+
+
+def test_an_image_is_held_out_in_every_recipe_or_in_none(tmp_path):
+    whole = split(stated(tmp_path, "train", "validation"), "official", hold_out=0.2)
+    less = split(stated(tmp_path, "train", "test", count=100), "official", hold_out=0.2)
+    names = {s.path: s.split for s in whole}
+    shared = [s for s in less if s.path in names and s.path.startswith("train")]
+    assert len(shared) == 100 and all(names[s.path] == s.split for s in shared)
+
+
+def test_hold_out_keeps_people_together_and_follows_the_seed():
+    one, other = (Sample(f"{n}.png", subject="S1", digest=str(n)) for n in range(2))
+    for seed in range(30):
+        assert is_held_out(one, 0.5, seed) == is_held_out(other, 0.5, seed)
+    taken = [is_held_out(one, 0.5, seed) for seed in range(30)]
+    assert 5 < sum(taken) < 25
