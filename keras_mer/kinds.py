@@ -40,12 +40,14 @@ _NO_LIGHT = "a flow image holds motion, not light"
 _MIXED = "defined for photographs only"
 
 IMAGE = Kind("image", _IMAGE_AXES, False, {})
-CLIP = Kind("clip", ("frames", *_IMAGE_AXES), False, dict.fromkeys(("mixup", "cutmix"), _MIXED))
+CLIP = Kind(
+    "clip", ("frames", *_IMAGE_AXES), False, dict.fromkeys(("camera", "mixup", "cutmix"), _MIXED)
+)
 FLOW = Kind(
     "flow",
     _IMAGE_AXES,
     True,
-    dict.fromkeys(("brightness", "contrast"), _NO_LIGHT)
+    dict.fromkeys(("brightness", "contrast", "camera"), _NO_LIGHT)
     | dict.fromkeys(("erase", "mixup", "cutmix"), _MIXED),
 )
 KINDS = {kind.name: kind for kind in (IMAGE, CLIP, FLOW)}

@@ -98,8 +98,10 @@ class Augment(Section):
     """Random changes to training images; 0 turns one off.
 
     `shift` is a fraction of the side, `rotate` in degrees, `zoom` and `contrast` relative,
-    `brightness` a fraction of the range, `erase` a probability, `mixup` and `cutmix` the alpha of
-    the Beta distribution, at most 1 (both given: one of the two per batch, at random).
+    `brightness` a fraction of the range, `erase` a probability, `camera` the probability of one or
+    two disturbances that cameras cause (noise, blur, low resolution, JPEG, contrast, gamma, uneven
+    light, equalization: `keras_mer.data.transforms.camera`), `mixup` and `cutmix` the alpha of the
+    Beta distribution, at most 1 (both given: one of the two per batch, at random).
     """
 
     flip: bool = True
@@ -109,6 +111,7 @@ class Augment(Section):
     brightness: fields.Share = 0.0
     contrast: fields.Share = 0.0
     erase: fields.Share = 0.0
+    camera: fields.Share = 0.0
     mixup: fields.Share = 0.0
     cutmix: fields.Share = 0.0
 

@@ -199,6 +199,7 @@ RULES = (
         lambda r: r.training.schedule == "plateau",
     ),
     _in("loso", "augment.mixup augment.cutmix", "folds are trained without mixed samples"),
+    _in("loso", "augment.camera", "the disturbances are not part of the compiled step of a fold"),
     _in("loso", "training.seed", "the seeds are protocol.seeds"),
     _in("loso", "student.teachers", "the teachers were trained on the subjects left out"),
     _in("loso", "student.model student.changes student.epochs", _CHAIN_ONLY),

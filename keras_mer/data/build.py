@@ -122,10 +122,11 @@ def build(
             and validation images identical to one of test. Otherwise they stay. Either way,
             `duplicate_of` of validation and test rows names the train row with the same pixels.
         how: keywords of `prepare`: vocabulary; split, fractions, folds, fold, seed and
-            hold_out, see `keras_mer.data.split.split` (identical images, and frames of one clip, stay in one
-            part of a stratified split; official is by subject where no source states a split and
-            all rows have a subject); near, to search for near-duplicates too, which are reported
-            and never dropped; progress, which shows bars, e.g. `keras_mer.progress.track`.
+            hold_out, see `keras_mer.data.split.split` (identical images, and frames of one clip,
+            stay in one part of a stratified split; official is by subject where no source states a
+            split and all rows have a subject); near, to search for near-duplicates too, which are
+            reported and never dropped; progress, which shows bars, e.g.
+            `keras_mer.progress.track`.
 
     Returns:
         The manifest with all rows (unusable ones as dropped, with a note), and the report of the

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras_mer.config.recipe import Augment
 from keras_mer.data import transforms
 from keras_mer.data.inputs import Samples
+from keras_mer.data.transforms import camera
 from keras_mer.data.transforms.image import mixing_layers
 
 
@@ -60,15 +61,22 @@ def training_batches(
     index = order.batch(batch, drop_remainder=True)
     random_layers = transforms.random_layers(augment, kind, seed)
     mixing = mixing_layers(augment, seed)
+    random = np.random.default_rng(seed)
     data = _gather(index, samples, rows, teacher_logits)
     if teacher_logits is not None:
-        if random_layers or mixing:
+        if random_layers or augment.camera or mixing:
             raise ValueError("teacher_logits were computed without augmentation; disable it")
         return _weigh(data, class_weights).prefetch(4)
 
     def change(x, y):
         for layer in random_layers:
             x = layer(x, training=True)
+        if augment.camera:
+            shape = x.shape
+            x = tf.numpy_function(
+                lambda images: camera.disturb(images, augment.camera, random), [x], tf.float32
+            )
+            x.set_shape(shape)
         if not mixing:
             return x, y
         pick = tf.random.uniform([], maxval=len(mixing), dtype=tf.int32)

@@ -27,6 +27,7 @@ REFUSED = {
     "augment.brightness": ["2"],
     "augment.contrast": ["-1"],
     "augment.erase": ["1.5"],
+    "augment.camera": ["2"],
     "augment.mixup": ["-2"],
     "augment.cutmix": ["1.1"],
     "training.epochs": ["-1", "1.5"],

@@ -99,6 +99,7 @@ REFUSED = [
     ("loso", "megc2019-cnn", "augment.contrast=0.1"),
     ("loso", "megc2019-cnn", "augment.erase=0.1"),
     ("loso", "megc2019-cnn", "augment.mixup=0.1"),
+    ("loso", "fer2013-cnn", "augment.camera=0.1"),
     ("loso", "megc2019-cnn", "augment.cutmix=0.1"),
     ("train", "demo", "augment.mixup=0.1", "model={name: cnn_bilstm}"),
     *(

@@ -65,6 +65,7 @@ KEYS = {
     "augment.brightness": Key(0.5),
     "augment.contrast": Key(0.9),
     "augment.erase": Key(1.0),
+    "augment.camera": Key(1.0, refused=("loso",)),
     "augment.mixup": Key(1.0, refused=("loso",)),
     "augment.cutmix": Key(1.0, refused=("loso",)),
     "training.epochs": Key(3),

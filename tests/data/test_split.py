@@ -224,7 +224,7 @@ def test_subsampling_keeps_the_classes_and_the_other_parts(plain):
 
 
 def stated(tmp_path, *parts, count=400):
-    """Rows of a source that states these parts, every second train row a repeat of the one before."""
+    """Rows of a source that states these parts, two rows for each image."""
     return make(
         tmp_path,
         (
