@@ -112,6 +112,7 @@ compare: $(READY)  ## compare evaluated runs, with paired differences (RUNS="run
 benchmark: $(READY)  ## measure latency, throughput of training and prediction, memory (MODEL)
 	$(PY) scripts/benchmark.py --model $(MODEL) $(ARGS)
 	$(PY) scripts/benchmark_runtime.py --model $(MODEL)
+	$(PY) scripts/benchmark_faces.py --model $(MODEL) $(call option,--data,$(DATA))
 	$(PY) scripts/benchmark_learning.py
 	$(PY) scripts/benchmark_clips.py
 

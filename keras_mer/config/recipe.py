@@ -126,11 +126,20 @@ def load(
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected a mapping with the keys data and model")
     values = {"name": path.stem} | old_names.renamed(values, str(path))
+    return _overridden(values, overrides, data, str(path))
+
+
+def overridden(recipe: Recipe, overrides: Iterable[str] = (), data: Iterable[str] = ()) -> Recipe:
+    """A recipe with overrides and places of its sources, as `load` takes them."""
+    return _overridden(recipe.to_dict(), overrides, data, recipe.name)
+
+
+def _overridden(values: dict, overrides: Iterable[str], data: Iterable[str], where: str) -> Recipe:
     for override in overrides:
         _override(values, override)
     for place in data:
         _place(values, place)
-    return parse(values, str(path))
+    return parse(values, where)
 
 
 def parse(values: dict, where: str) -> Recipe:
