@@ -7,6 +7,7 @@ IMAGES ?= $(error IMAGES is missing: set photographs or folders, e.g. IMAGES=pho
 VIDEO  ?= $(error VIDEO is missing: set a file, e.g. VIDEO=talk.mp4)
 SOURCE ?= 0
 RUNS   ?= $(error RUNS is missing: set run folders, e.g. RUNS="runs/a runs/b")
+PHOTOS ?=
 OUT    ?=
 DATA   ?=
 SET    ?=
@@ -109,10 +110,11 @@ compare: $(READY)  ## compare evaluated runs, with paired differences (RUNS="run
 	$(PY) scripts/compare.py $(RUNS) $(call option,--split,$(SPLIT)) $(ARGS)
 
 .PHONY: benchmark
-benchmark: $(READY)  ## measure latency, throughput of training and prediction, memory (MODEL)
+benchmark: $(READY)  ## measure latency, throughput, memory, disturbances, labeled photographs (MODEL, DATA, PHOTOS)
 	$(PY) scripts/benchmark.py --model $(MODEL) $(ARGS)
 	$(PY) scripts/benchmark_runtime.py --model $(MODEL)
 	$(PY) scripts/benchmark_faces.py --model $(MODEL) $(call option,--data,$(DATA))
+	$(if $(PHOTOS),$(PY) scripts/benchmark_photographs.py $(PHOTOS) --model $(MODEL))
 	$(PY) scripts/benchmark_learning.py
 	$(PY) scripts/benchmark_clips.py
 
