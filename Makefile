@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RECIPE ?= demo
 RUN    ?= runs/$(notdir $(basename $(RECIPE)))
-MODEL  ?= saved_models/fer2013-cnn
+MODEL  ?= saved_models/expressions
 IMAGES ?= $(error IMAGES is missing: set photographs or folders, e.g. IMAGES=photo.jpg)
 VIDEO  ?= $(error VIDEO is missing: set a file, e.g. VIDEO=talk.mp4)
 SOURCE ?= 0

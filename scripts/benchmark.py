@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from keras_mer.cli import run_script
+from keras_mer.runtime.options import DEFAULT_MODEL
 
 BACKBONES = [
     "MobileNetV3Small", "MobileNetV2", "MobileNetV3Large", "EfficientNetB0", "EfficientNetV2B0",
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        default=Path("saved_models/fer2013-cnn"),
+        default=Path(DEFAULT_MODEL),
         help="folder of an exported model (default: %(default)s)",
     )
     parser.add_argument("--steps", type=int, default=40, help="training steps of each measurement")

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
+from keras_mer.runtime.options import DEFAULT_MODEL
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--model", type=Path, default=Path("saved_models/fer2013-cnn"), help="exported model"
-    )
+    parser.add_argument("--model", type=Path, default=Path(DEFAULT_MODEL), help="exported model")
     parser.add_argument("--variant", help="TFLite variant (default: the card's)")
     parser.add_argument(
         "--data", action="append", default=[], metavar="[SOURCE=]PATH", help="path of the dataset"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
+from keras_mer.runtime.options import DEFAULT_MODEL
 
 
 def main() -> None:
@@ -12,13 +13,13 @@ def main() -> None:
         description=__doc__,
         epilog="Warm colors mark evidence for the class. A map shows what the model used, not "
         "whether it is right. Example: scripts/explain.py photo.jpg --model "
-        "saved_models/fer2013-cnn",
+        f"{DEFAULT_MODEL}",
     )
     parser.add_argument("images", nargs="*", help="photographs, or folders of photographs")
     parser.add_argument(
         "--model",
         type=Path,
-        default=Path("saved_models/fer2013-cnn"),
+        default=Path(DEFAULT_MODEL),
         help="folder of an exported model (default: %(default)s)",
     )
     parser.add_argument("--no-detect", action="store_true", help="each image is a face crop")

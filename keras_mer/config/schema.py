@@ -127,6 +127,9 @@ class Training(Section):
     class drawn equally often (`balanced_sampling`), or the focal loss, which down-weights easy
     examples (`focal`, Lin et al. 2017, with `focal_gamma`). All raise the recall of rare classes
     and may lower accuracy.
+
+    With `calibrate`, the finished model's logits are divided by the temperature that suits the
+    validation part best (`keras_mer.training.calibration`); the predicted classes stay the same.
     """
 
     epochs: fields.CountOr0 = 30
@@ -144,6 +147,7 @@ class Training(Section):
     imbalance: Literal["none", "class_weights", "balanced_sampling", "focal"] = "none"
     focal_gamma: fields.NotNegative = 2.0
     label_smoothing: fields.ShareBelow1 = 0.0
+    calibrate: bool = False
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     seed: fields.Seed = 0
     deterministic: bool = False

@@ -131,6 +131,11 @@ RULES = (
         lambda r: r.training.imbalance != "focal",
     ),
     _rule(
+        "training.calibrate",
+        "the output of an ensemble is a mean of probabilities, which has no logits to scale",
+        lambda r: r.training.ensemble_size > 1,
+    ),
+    _rule(
         "training.rate training.warmup training.patience",
         _HEAD_ONLY,
         lambda r: not r.training.epochs and r.transfer.epochs > 0,
@@ -191,7 +196,11 @@ RULES = (
     # make train
     _in("train", "student.model student.changes student.epochs", _CHAIN_ONLY),
     # make loso
-    _in("loso", "training.patience training.monitor training.tensorboard", _FIXED_LENGTH),
+    _in(
+        "loso",
+        "training.patience training.monitor training.tensorboard training.calibrate",
+        _FIXED_LENGTH,
+    ),
     _in(
         "loso",
         "training.schedule",
@@ -225,7 +234,7 @@ RULES = (
     _in("ssl-kd", "student.teachers", "ssl-kd distills from the teachers that it trains"),
     _in(
         "ssl-kd",
-        "training.ensemble_size training.search_space",
+        "training.ensemble_size training.search_space training.calibrate",
         "every stage of ssl-kd trains one network with the recipe's own values",
     ),
     _rule("dino.momentum", "dino.optimizer is not sgd", lambda r: r.dino.optimizer != "sgd"),

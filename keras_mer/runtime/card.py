@@ -104,7 +104,7 @@ def read(folder: str | os.PathLike) -> Card:
     if not path.is_file():
         raise UserError(
             f"{path}: no model card here; name a folder that `make export` wrote "
-            "(such as saved_models/fer2013-cnn), or a .tflite file inside one"
+            "(such as saved_models/expressions), or a .tflite file inside one"
         )
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from keras_mer.face.detect import DETECTORS, PHOTO_SIDE
 from keras_mer.runtime.interpreter import ENGINES
 from keras_mer.runtime.recogniser import Recogniser
 
-DEFAULT_MODEL = "saved_models/fer2013-cnn"
+DEFAULT_MODEL = "saved_models/expressions"
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

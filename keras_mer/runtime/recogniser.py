@@ -52,7 +52,7 @@ class Recogniser:
     Example:
         >>> import cv2
         >>> from keras_mer.runtime import Recogniser
-        >>> recogniser = Recogniser.load("saved_models/fer2013-cnn")
+        >>> recogniser = Recogniser.load("saved_models/expressions")
         >>> for face in recogniser.predict(cv2.imread("photo.jpg")):
         ...     print(face.label, face.confidence, face.box)
 
@@ -110,7 +110,7 @@ class Recogniser:
         if not path.exists():
             raise UserError(
                 f"{path}: no such model; name a folder that `make export` wrote, "
-                "such as saved_models/fer2013-cnn"
+                "such as saved_models/expressions"
             )
         if path.suffix == ".tflite":
             card, file = read_card(path.parent), path

@@ -16,7 +16,7 @@ from keras_mer.errors import UserError
 from keras_mer.evaluation import metrics
 from keras_mer.files import replacing, write_json
 from keras_mer.progress import console, track
-from keras_mer.training import estimators, run_folder
+from keras_mer.training import calibration, estimators, run_folder
 from keras_mer.training.checkpoint import write_history
 from keras_mer.training.setup import TrainingSetup
 
@@ -128,8 +128,13 @@ def _fit(recipe: Recipe, samples: Samples, rows: list, folder: Path, setup) -> P
     estimator.fit(*rows, folder)
     file = folder / "model.keras"
     closed_form = recipe.model.get("name") in estimators.CLOSED_FORM
-    if recipe.training.ensemble_size == 1 and not closed_form:
-        return file  # its training wrote everything
+    if recipe.training.ensemble_size == 1 and not closed_form:  # its training wrote everything
+        if recipe.training.calibrate:
+            found = calibration.calibrate(file, samples, rows[1])
+            summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+            write_json(folder / "summary.json", summary | {"temperature": round(found, 4)})
+            console.print(f"logits divided by the temperature {found:.2f}")
+        return file
     with replacing(file) as temporary:
         estimator.to_keras().save(temporary)
     best = {"epoch": 1}

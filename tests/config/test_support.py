@@ -100,6 +100,9 @@ REFUSED = [
     ("loso", "megc2019-cnn", "augment.erase=0.1"),
     ("loso", "megc2019-cnn", "augment.mixup=0.1"),
     ("loso", "fer2013-cnn", "augment.camera=0.1"),
+    ("loso", "megc2019-cnn", "training.calibrate=true"),
+    ("ssl-kd", "ssl-kd-demo", "training.calibrate=true"),
+    ("train", "fer2013-cnn", "training.calibrate=true", "training.ensemble_size=2"),
     ("loso", "megc2019-cnn", "augment.cutmix=0.1"),
     ("train", "demo", "augment.mixup=0.1", "model={name: cnn_bilstm}"),
     *(
