@@ -208,6 +208,7 @@ RULES = (
         lambda r: r.training.schedule == "plateau",
     ),
     _in("loso", "augment.mixup augment.cutmix", "folds are trained without mixed samples"),
+    _in("loso", "training.average", "the compiled step of a fold keeps no average of the weights"),
     _in("loso", "augment.camera", "the disturbances are not part of the compiled step of a fold"),
     _in("loso", "training.seed", "the seeds are protocol.seeds"),
     _in("loso", "student.teachers", "the teachers were trained on the subjects left out"),

@@ -31,14 +31,15 @@ class Checkpoint(keras.callbacks.Callback):
         mode: "max" or "min".
         export: function without arguments that returns the model to save as the best one.
         others: callbacks whose counters are saved and restored; they must run before this one.
+        average: the moving average of the weights, saved and restored with them; or None.
     """
 
-    def __init__(self, folder, monitor, mode, export, others=()):
+    def __init__(self, folder, monitor, mode, export, others=(), average=None):
         super().__init__()
         self.folder, self.monitor, self.export = Path(folder), monitor, export
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sign = 1 if mode == "max" else -1
-        self.others = list(others)
+        self.others, self.average = list(others), average
         self.history: list[dict] = []
         self._counters: list[dict] = []
 
@@ -91,6 +92,8 @@ class Checkpoint(keras.callbacks.Callback):
                 f"{latest}: its weights do not fit this model ({str(error).splitlines()[0]}); "
                 "train into another folder, or remove this one"
             ) from None
+        if self.average:
+            self.average.restore(latest)
         return self.epoch
 
     def on_train_begin(self, logs=None):
@@ -104,13 +107,16 @@ class Checkpoint(keras.callbacks.Callback):
         previous, before = self.latest(), self.best
         self.history = [*self.history, row]
         # State and best model at 4 bytes per number, and a megabyte for the rest.
-        numbers = 2 * self.model.count_params() + sum(
+        copies = 3 if self.average else 2
+        numbers = copies * self.model.count_params() + sum(
             math.prod(v.shape) for v in self.model.optimizer.variables
         )
         require_space(self.folder, 4 * numbers + 1_000_000)
         with replacing(self.folder / f"checkpoint-{epoch + 1:04d}") as temporary:
             temporary.mkdir()
             self.model.save_weights(temporary / "state.weights.h5")
+            if self.average:
+                self.average.save(temporary)
             if before is None or self.best is not before:
                 self.export().save(temporary / "best.keras")
             else:

@@ -14,6 +14,7 @@ from keras_mer.errors import UserError
 from keras_mer.evaluation import report
 from keras_mer.progress import console
 from keras_mer.training import device, setup
+from keras_mer.training.averaging import WeightAverage
 from keras_mer.training.callbacks import EpochLog, monitor_callbacks
 from keras_mer.training.checkpoint import Checkpoint
 from keras_mer.training.keras_metrics import UnweightedRecall
@@ -69,8 +70,10 @@ class _Fit:
         self.steps = max(1, len(train) // self.settings.batch)
         self.monitor = f"val_{self.settings.monitor}"
         self.mode = "min" if self.settings.monitor == "loss" else "max"
-        export = setup.exporter(recipe, samples.classes, self.model)
-        self.checkpoint = Checkpoint(folder, self.monitor, self.mode, export)
+        decay = self.settings.average
+        self.average = WeightAverage(self.model, decay) if decay else None
+        export = setup.exporter(recipe, samples.classes, self.model, self.average)
+        self.checkpoint = Checkpoint(folder, self.monitor, self.mode, export, average=self.average)
         self.phases = phases(recipe)
 
     def run(self) -> Path:
@@ -110,6 +113,8 @@ class _Fit:
     def _fit_phase(self, learner: keras.Model, phase: Phase, number: int, done: int) -> None:
         log = EpochLog(self.phases[-1].end, self.steps, number if len(self.phases) > 1 else None)
         callbacks = [*self.checkpoint.others, log, self.checkpoint]
+        if self.average:
+            callbacks.insert(0, self.average)
         if self.settings.tensorboard:
             callbacks.insert(0, keras.callbacks.TensorBoard(self.folder / "tensorboard"))
         learner.fit(

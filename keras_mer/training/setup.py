@@ -10,6 +10,7 @@ from keras_mer import losses, models
 from keras_mer.config.recipe import Recipe
 from keras_mer.data.pipeline import balanced_class_weights
 from keras_mer.training import optimizers, pretrained, schedules
+from keras_mer.training.averaging import WeightAverage
 from keras_mer.training.phases import Phase
 
 
@@ -82,10 +83,16 @@ def class_weights(recipe: Recipe, targets: np.ndarray) -> np.ndarray | None:
     return balanced_class_weights(targets)
 
 
-def exporter(recipe: Recipe, classes: tuple[str, ...], model: keras.Model):
+def exporter(
+    recipe: Recipe,
+    classes: tuple[str, ...],
+    model: keras.Model,
+    average: WeightAverage | None = None,
+):
     """A function that returns `model`'s current weights in a float32 model with probabilities.
 
-    A model of a mixed dtype policy does not convert to TFLite's builtin operators.
+    A model of a mixed dtype policy does not convert to TFLite's builtin operators. With `average`
+    it returns the averaged weights instead.
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -94,7 +101,7 @@ def exporter(recipe: Recipe, classes: tuple[str, ...], model: keras.Model):
     keras.config.set_dtype_policy(policy)
 
     def export() -> keras.Model:
-        float32.set_weights(model.get_weights())
+        float32.set_weights(average.weights if average else model.get_weights())
         return full
 
     return export

@@ -41,6 +41,7 @@ REFUSED = {
     "training.patience": ["-1"],
     "training.focal_gamma": ["-1"],
     "training.label_smoothing": ["1"],
+    "training.average": ["1"],
     "training.calibrate": ["1"],
     "training.seed": ["-1", "4294967296"],
     "training.ensemble_size": ["0"],

@@ -100,6 +100,7 @@ REFUSED = [
     ("loso", "megc2019-cnn", "augment.erase=0.1"),
     ("loso", "megc2019-cnn", "augment.mixup=0.1"),
     ("loso", "fer2013-cnn", "augment.camera=0.1"),
+    ("loso", "megc2019-cnn", "training.average=0.9"),
     ("loso", "megc2019-cnn", "training.calibrate=true"),
     ("ssl-kd", "ssl-kd-demo", "training.calibrate=true"),
     ("train", "fer2013-cnn", "training.calibrate=true", "training.ensemble_size=2"),

@@ -83,6 +83,7 @@ KEYS = {
     "training.imbalance": Key(("balanced_sampling", "class_weights")),
     "training.focal_gamma": Key(0.5, {"training.imbalance": "focal"}),
     "training.label_smoothing": Key(0.3),
+    "training.average": Key(0.9, refused=("loso",)),
     "training.calibrate": Key(True, refused=("loso", "ssl-kd")),
     "training.precision": Key("mixed_bfloat16"),
     "training.seed": Key(7, refused=("loso",)),
