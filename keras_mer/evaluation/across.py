@@ -7,6 +7,7 @@ those that remain are rescaled to add up to 1. Images that the model was trained
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import keras
 
@@ -69,39 +70,20 @@ def load(
     if part not in PARTS or (part != "all" and not parts[part]):
         has = ", ".join(f"{k or 'no split'} {n:,}" for k, n in sorted(parts.items()))
         raise UserError(f"{source} at {path} has no part '{part}'; it has {has}")
-    chosen = kept.where(lambda s: part in ("all", s.split))
-    notes = []
-
-    known = sources.relabel(chosen, classes)
-    unknown = Counter(
-        before.label
-        for before, after in zip(chosen, known, strict=True)
-        if after.split == "dropped"
-    )
-    if unknown:
-        rows = ", ".join(f"{label} ({count:,} samples)" for label, count in unknown.items())
-        notes.append(f"left out, classes that the model does not have: {rows}")
-    known = known.where(lambda s: s.split != "dropped")
-    known = fingerprints.take(known, progress=track).fill(known)
-    unusable = [s.note for s in known if s.split == "dropped"]
-    if part == "all":  # a row that the source dropped has lost its part
-        unusable += [s.note for s in whole if s.split == "dropped"]
-    if unusable:
-        notes.append(f"left out as unusable: {len(unusable):,}; the first: {unusable[0]}")
-    known = known.where(lambda s: s.split != "dropped")
-
+    notes: list[str] = []
+    # a row that the source dropped has lost its part
+    chosen = whole if part == "all" else whole.where(lambda s: s.split == part)
+    usable = _usable(chosen, classes, notes)
     digests = _digests(own, notes) if own else {}
+    fresh = usable.where(lambda s: s.digest not in digests.get("train", ()))
     if own is None:
         notes.append("what the model was trained on is unknown here: it may be among these samples")
-    fresh = known.where(lambda s: s.digest not in digests.get("train", ()))
-    if len(fresh) < len(known):
-        count = len(known) - len(fresh)
+    if count := len(usable) - len(fresh):
         notes.append(f"left out as pixel-identical to images that the run trained on: {count:,}")
-    if selected := sum(s.digest in digests.get("validation", ()) for s in fresh):
-        notes.append(f"in the run's validation part, by which it was selected: {selected:,}")
+    if count := sum(s.digest in digests.get("validation", ()) for s in fresh):
+        notes.append(f"in the run's validation part, by which it was selected: {count:,}")
     if people := _people_of_train(own, source) & {s.subject for s in fresh} - {""}:
         notes.append(f"people of this dataset whom the run trained on, too: {len(people):,}")
-
     shared = tuple(c for c in classes if fresh.counts("label")[c])
     if len(shared) < 2:
         raise UserError(
@@ -114,11 +96,29 @@ def load(
             f"left out, classes without a sample here: {others}; their probabilities are dropped, "
             "the others rescaled to add up to 1"
         )
-    name = f"{source}-{whole.root.name}" if source in _ANY else source
+    name = f"{source}-{Path(path).resolve().name}" if source in _ANY else source
     rows = (replace(s, split=part) for s in fresh)
-    manifest = Manifest(tuple(rows), fresh.root, labels.vocabulary(shared))
-    in_own_test = sum(s.digest in digests.get("test", ()) for s in manifest)
-    return Dataset(f"{name}-{part}", part, manifest, tuple(notes), in_own_test)
+    return Dataset(
+        name=f"{name}-{part}",
+        part=part,
+        manifest=Manifest(tuple(rows), fresh.root, labels.vocabulary(shared)),
+        notes=tuple(notes),
+        in_own_test=sum(s.digest in digests.get("test", ()) for s in fresh),
+    )
+
+
+def _usable(chosen: Manifest, classes: Sequence[str], notes: list[str]) -> Manifest:
+    """The rows of the model's classes that can be read, with their digests."""
+    pairs = list(zip(chosen, sources.relabel(chosen, classes), strict=True))
+    unknown = Counter(before.label for before, after in pairs if before.split != after.split)
+    if unknown:
+        rows = ", ".join(f"{label} ({count:,} samples)" for label, count in unknown.items())
+        notes.append(f"left out, classes that the model does not have: {rows}")
+    known = chosen.replace(after for before, after in pairs if before.split == after.split)
+    known = fingerprints.take(known, progress=track).fill(known)
+    if unusable := [s.note for s in known if s.split == "dropped"]:
+        notes.append(f"left out as unusable: {len(unusable):,}; the first: {unusable[0]}")
+    return known.where(lambda s: s.split != "dropped")
 
 
 def _digests(own: Manifest, notes: list[str]) -> dict[str, set[str]]:

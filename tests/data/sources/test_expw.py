@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from keras_mer import synthetic
-from keras_mer.data import loading, sources
+from keras_mer.data import build, loading, sources
+from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
 
 CODES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
@@ -73,6 +74,19 @@ def test_another_layout_is_refused(tmp_path, faces):
     (tmp_path / "label.lst").write_text("b.png 0 1 1 9 9 9 1\n")
     with pytest.raises(UserError, match=r"no usable line in label.lst; the first: .* b.png; "):
         sources.load("expw", tmp_path)
+
+
+def test_a_split_keeps_the_faces_of_a_photograph_together(tmp_path):
+    synthetic.write_expw(tmp_path / "expw", 42, 7, size=160)
+    spec = {"expw": tmp_path / "expw"}
+    built, _ = build.build(spec, split="stratified", fractions=(0.5, 0.25, 0.25))
+    built.write(tmp_path / "manifests" / "expw.csv")
+    manifest = Manifest.read(tmp_path / "manifests" / "expw.csv")
+    parts = {s.clip: set() for s in manifest}
+    for s in manifest:
+        parts[s.clip].add(s.split)
+    assert len(manifest) == 63 and all(len(found) == 1 for found in parts.values())
+    assert loading.check(manifest) == {}
 
 
 def test_drawn(tmp_path):
