@@ -57,8 +57,8 @@ train: $(READY)  ## train a recipe, or resume it (RECIPE, DATA, SET, RUN)
 	$(PY) scripts/train.py $(RECIPE_OPTIONS) --run $(RUN) $(ARGS)
 
 .PHONY: evaluate
-evaluate: $(READY)  ## evaluate a run: scores with intervals, confusion matrix, errors (RUN, SPLIT)
-	$(PY) scripts/evaluate.py --run $(RUN) $(call option,--split,$(SPLIT)) $(ARGS)
+evaluate: $(READY)  ## evaluate a run, or with DATA on another dataset: scores, errors (RUN, SPLIT, DATA)
+	$(PY) scripts/evaluate.py --run $(RUN) $(call option,--split,$(SPLIT)) $(call option,--data,$(DATA)) $(ARGS)
 
 .PHONY: export
 export: $(READY)  ## export a run to TFLite and verify parity with Keras (RUN, OUT)

@@ -24,30 +24,36 @@ SIDE = 48
 
 _ARCHIVE = re.compile(rf"^(.+?(?:{'|'.join(map(re.escape, ARCHIVES))}))!(.+)$", re.IGNORECASE)
 _ROW = re.compile(r"^(.+\.csv)#(\d+)$", re.IGNORECASE)
+_BOX = re.compile(r"^(.+)@(-?\d+),(-?\d+),(\d+),(\d+)$")
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError)
 
 
 class Address(NamedTuple):
-    """Parts of a manifest path; ``fer2013.zip!fer2013/fer2013.csv#17`` has all three.
+    """Parts of a manifest path, e.g. of ``fer2013.zip!fer2013/fer2013.csv#17``.
 
     Attributes:
         file: a file on disk, relative to the manifest's root.
         member: the file inside it when it is an archive, or ``""``.
         row: the data row (from 0) when the file or member is a csv of pixels, or None.
+        box: x, y, width, height in pixels of the part of the image that is the sample, which
+            ``photo.jpg@40,25,120,120`` names, or None for the whole image.
     """
 
     file: str
     member: str
     row: int | None
+    box: tuple[int, int, int, int] | None = None
 
 
 def parse(path: str) -> Address:
     """Split a manifest path into its parts."""
+    boxed = _BOX.match(path)
+    path, box = (boxed[1], tuple(map(int, boxed.groups()[1:]))) if boxed else (path, None)
     in_csv = _ROW.match(path)
     file, row = (in_csv[1], int(in_csv[2])) if in_csv else (path, None)
     in_archive = _ARCHIVE.match(file)
-    return Address(*in_archive.groups(), row) if in_archive else Address(file, "", row)
+    return Address(*(in_archive.groups() if in_archive else (file, "")), row, box)
 
 
 def is_archive(path: Path) -> bool:
@@ -105,6 +111,14 @@ def read_members(archive: Path, wanted: Iterable[str]) -> Iterator[tuple[str, by
                     if name in left and member.isfile():
                         left.discard(name)
                         yield name, file.extractfile(member).read()
+
+
+def read_files(place: Path, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Read files under a folder, or members of an archive, by their names as `names` gives them."""
+    if place.is_dir():
+        yield from ((name, (place / name).read_bytes()) for name in wanted)
+    else:
+        yield from read_members(place, wanted)
 
 
 @contextlib.contextmanager

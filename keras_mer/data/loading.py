@@ -15,6 +15,7 @@ from keras_mer import images
 from keras_mer.data import containers
 from keras_mer.data.manifest import Manifest
 from keras_mer.errors import UserError
+from keras_mer.face.align import crop
 from keras_mer.files import replacing
 
 T = TypeVar("T")
@@ -96,19 +97,26 @@ def each(
 
 
 def _each(manifest: Manifest, function: Callable) -> Iterator[tuple[int, object]]:
-    files: list[tuple[int, Path]] = []
+    addresses = [containers.parse(sample.path) for sample in manifest]
+    files: list[int] = []
     inside: dict[tuple[str, str], dict] = defaultdict(dict)
-    for index, sample in enumerate(manifest):
-        file, member, row = containers.parse(sample.path)
+    for index, (file, member, row, _) in enumerate(addresses):
         if row is not None:
             inside[file, member].setdefault(row, []).append(index)
         elif member:
             inside[file, ""].setdefault(member, []).append(index)
         else:
-            files.append((index, manifest.root / file))
+            files.append(index)
 
-    def from_file(item: tuple[int, Path]) -> tuple[int, object]:
-        return item[0], _attempt(lambda: function(images.read(item[1])))
+    def attempt(index: int, read: Callable[[], np.ndarray]) -> tuple[int, object]:
+        try:
+            box, name = addresses[index].box, manifest.samples[index].path
+            return index, function(_boxed(read(), box, name) if box else read())
+        except UserError as error:
+            return index, error
+
+    def from_file(index: int) -> tuple[int, object]:
+        return attempt(index, lambda: images.read(manifest.root / addresses[index].file))
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         for start in range(0, len(files), _BATCH):
@@ -120,8 +128,7 @@ def _each(manifest: Manifest, function: Callable) -> Iterator[tuple[int, object]
         try:
             for key, image in read(manifest.root / file, member, wanted):
                 left.discard(key)
-                result = _attempt(lambda image=image: function(image()))
-                yield from ((index, result) for index in wanted[key])
+                yield from (attempt(index, image) for index in wanted[key])
         except UserError as error:  # the container is broken: every row not yet read fails
             yield from ((index, error) for key in left for index in wanted[key])
             continue
@@ -130,11 +137,11 @@ def _each(manifest: Manifest, function: Callable) -> Iterator[tuple[int, object]
             yield from ((index, error) for index in wanted[key])
 
 
-def _attempt(work: Callable[[], T]) -> T | UserError:
-    try:
-        return work()
-    except UserError as error:
-        return error
+def _boxed(image: np.ndarray, box: tuple[int, int, int, int], name: str) -> np.ndarray:
+    (x, y, width, height), (rows, columns) = box, image.shape[:2]
+    if min(width, height) < 1 or x >= columns or y >= rows or x + width <= 0 or y + height <= 0:
+        raise UserError(f"{name}: the box lies outside the image of {columns}x{rows} pixels")
+    return crop(image, box)
 
 
 def _from_csv(file: Path, member: str, wanted: dict) -> Iterator[tuple[int, Callable]]:

@@ -24,7 +24,8 @@ class Sample:
     Attributes:
         path: path relative to the manifest's root, with forward slashes. An image inside a CSV
             file is ``fer2013.csv#17`` (data rows count from 0); one in an archive has the member
-            after an exclamation mark, ``fer2013.zip!fer2013/fer2013.csv#17``.
+            after an exclamation mark, ``fer2013.zip!fer2013/fer2013.csv#17``; a face inside a
+            photograph has its box at the end, ``photo.jpg@x,y,width,height``.
         label: canonical class name (`keras_mer.labels`), or ``""`` for an unlabeled sample.
         subject: identity of the person, prefixed by the source where names could collide; ``""``
             if unknown.

@@ -145,6 +145,8 @@ def markdown(scores: dict, title: str) -> str:
             "",
             f"Split: {scores['split']}. Intervals: {scores['interval']}.",
             "",
+            *(f"- {note}" for note in scores.get("notes", [])),
+            *[""] * bool(scores.get("notes")),
             table(["", "samples", *(m.title for m in overall), "calibration error"], summary),
             "",
             table(["class", "samples", *(m.title for m in per_class)], by_class),

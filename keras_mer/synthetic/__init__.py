@@ -16,6 +16,13 @@ from keras_mer.synthetic.numbering import ACTION_UNITS
 from keras_mer.synthetic.photo import Photo, draw_photo
 from keras_mer.synthetic.scene import Scene
 from keras_mer.synthetic.units import PROTOTYPES, action_units, vector
+from keras_mer.synthetic.wild_layouts import (
+    write_affectnet,
+    write_expw,
+    write_jaffe,
+    write_pressfaces,
+    write_rafdb,
+)
 
 __all__ = [
     "ACTION_UNITS",
@@ -33,13 +40,18 @@ __all__ = [
     "make_identity",
     "profile",
     "vector",
+    "write_affectnet",
     "write_casme2",
     "write_ck48",
     "write_ckextended_csv",
     "write_ckplus",
+    "write_expw",
     "write_fer2013_csv",
     "write_fer2013_folders",
     "write_ferplus_csv",
+    "write_jaffe",
+    "write_pressfaces",
+    "write_rafdb",
     "write_samm",
     "write_samples",
     "write_smic",

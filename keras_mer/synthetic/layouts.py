@@ -79,10 +79,7 @@ def write_samples(
     """
     classes = labels.vocabulary(classes)
     check_arguments(count, subjects, size, seed)
-    rows = [
-        _row(seed, i, classes[(i % subjects + i // subjects) % len(classes)], i % subjects + 1)
-        for i in range(count)
-    ]
+    rows = balanced_rows(count, subjects, seed, classes)
     with new_folder(folder, overwrite) as root:
         (root / "images").mkdir()
         with (root / "samples.csv").open("w", newline="", encoding="utf-8") as f:
@@ -184,6 +181,14 @@ def write_ferplus_csv(
             else:
                 name = f"fer{row.index:07d}.png"
                 table.writerow((row.usage, name, *_votes(row, seed)))
+
+
+def balanced_rows(count: int, subjects: int, seed: int, classes: Sequence[str]) -> list[_Row]:
+    """Images to draw, balanced by class and by subject."""
+    return [
+        _row(seed, i, classes[(i % subjects + i // subjects) % len(classes)], i % subjects + 1)
+        for i in range(count)
+    ]
 
 
 def _row(seed: int, index: int, label: str, subject: int, usage: str = "") -> _Row:

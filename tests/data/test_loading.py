@@ -43,11 +43,14 @@ def mixed(tmp_path, noise):
 @pytest.mark.parametrize(
     ("path", "address"),
     [
-        ("a/b.png", ("a/b.png", "", None)),
-        ("fer2013.csv#17", ("fer2013.csv", "", 17)),
-        ("x/fer.zip!in/fer2013.csv#17", ("x/fer.zip", "in/fer2013.csv", 17)),
-        ("fer.tar.gz!in/1.png", ("fer.tar.gz", "in/1.png", None)),
-        ("wow!/c#1.png", ("wow!/c#1.png", "", None)),
+        ("a/b.png", ("a/b.png", "", None, None)),
+        ("fer2013.csv#17", ("fer2013.csv", "", 17, None)),
+        ("x/fer.zip!in/fer2013.csv#17", ("x/fer.zip", "in/fer2013.csv", 17, None)),
+        ("fer.tar.gz!in/1.png", ("fer.tar.gz", "in/1.png", None, None)),
+        ("wow!/c#1.png", ("wow!/c#1.png", "", None, None)),
+        ("a@b.jpg@4,-5,60,70", ("a@b.jpg", "", None, (4, -5, 60, 70))),
+        ("x.zip!in/1.png@4,5,60,70", ("x.zip", "in/1.png", None, (4, 5, 60, 70))),
+        ("a.jpg@4,5,60", ("a.jpg@4,5,60", "", None, None)),
     ],
 )
 def test_a_path_is_parsed(path, address):
@@ -61,6 +64,24 @@ def test_every_kind_of_path_gives_its_image_in_row_order(mixed):
     np.testing.assert_array_equal(got[..., 0], wanted)
     native = dict(loading.load_native(manifest))
     np.testing.assert_array_equal([native[i] for i in range(20)], wanted)
+
+
+def test_a_box_is_cut_out_of_any_kind_of_image(mixed, noise):
+    root = mixed[0].root
+    paths = [f"{p}@{box}" for p in ("3.png", "a.csv#3", "b.zip!in/3.png")
+             for box in ("10,20,15,16", "0,0,48,48", "-2,40,10,20")]  # fmt: skip
+    native = dict(loading.load_native(make(root, *paths, "b.zip!in/3.png")))
+    for start in (0, 3, 6):
+        np.testing.assert_array_equal(native[start], noise[3][20:36, 10:25])
+        np.testing.assert_array_equal(native[start + 1], noise[3])
+        outside = native[start + 2]  # what lies outside repeats the border
+        assert outside.shape == (20, 10)
+        np.testing.assert_array_equal(outside[:8, 2:], noise[3][40:, :8])
+        np.testing.assert_array_equal(outside[8:, 2:], np.repeat(noise[3][47:, :8], 12, axis=0))
+    np.testing.assert_array_equal(native[9], noise[3])
+    reasons = loading.check(make(root, "3.png@48,0,5,5", "3.png@-9,0,9,9", "3.png@0,0,0,5"))
+    assert sorted(reasons) == [0, 1, 2]
+    assert reasons[0] == "3.png@48,0,5,5: the box lies outside the image of 48x48 pixels"
 
 
 def test_each_container_is_opened_once(mixed, monkeypatch):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from keras_mer import synthetic
 from keras_mer.config import recipe as recipes
 from tests.commands import run, run_here
 from tests.conftest import tiny_recipe
@@ -70,6 +71,26 @@ def test_a_second_look_at_the_test_split_is_said(road):
     assert "on its test split 2 times" in again.stdout
 
 
+def test_a_run_and_an_exported_model_are_evaluated_on_another_dataset(road):
+    home, _ = road
+    own = (home / "runs/demo/evaluation-test/metrics.json").read_bytes()
+    looks = (home / "runs/demo/test-looks.txt").read_bytes()
+    synthetic.write_jaffe(home / "jaffe", 56, 4, size=48, seed=7)
+    data = ("--data", f"jaffe={home / 'jaffe'}")
+    done = run_here("evaluate", "--run", "runs/demo", *data, cwd=home)
+    assert not done.returncode, done.stderr
+    assert "# demo on jaffe-all" in done.stdout and "bootstrap over subjects" in done.stdout
+    found = json.loads((home / "runs/demo/evaluation-jaffe-all/metrics.json").read_text())
+    assert found["whole"]["samples"] == 56
+    assert (home / "runs/demo/evaluation-test/metrics.json").read_bytes() == own
+    assert (home / "runs/demo/test-looks.txt").read_bytes() == looks
+    done = run_here("evaluate", "--run", "model", *data, "--flip", cwd=home)
+    assert not done.returncode, done.stderr
+    assert "- what the model was trained on is unknown here" in done.stdout
+    page = home / "data/evaluations/model/evaluation-jaffe-all/metrics.json"
+    assert json.loads(page.read_text())["whole"] == found["whole"]
+
+
 def test_errors_are_one_line_without_a_traceback(road, tmp_path):
     home, _ = road
     tiny = ("train", "--recipe", "tiny.yaml")
@@ -78,6 +99,8 @@ def test_errors_are_one_line_without_a_traceback(road, tmp_path):
         (run_here, (*tiny, "--set", "training.epocs=1"), "did you mean 'epochs'"),
         (run_here, (*tiny, "--set", "training.rate=1"), "training.rate = 0.05"),
         (run_here, ("evaluate", "--run", "runs/nothing"), "no run at runs/nothing"),
+        (run_here, ("evaluate", "--run", "runs/demo", "--split", "all"), "--data SOURCE=PATH"),
+        (run_here, ("evaluate", "--run", "runs/demo", "--data", "jaffe"), "expected SOURCE=PATH"),
         (run_here, ("export", "--run", tmp_path), "no run at"),
     ):
         done = how(*arguments, cwd=home)

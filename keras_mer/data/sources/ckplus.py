@@ -77,7 +77,8 @@ def _original(path: Path, names: list[str], frames: int, neutral: bool) -> Manif
             labels[_clip(file.name)] = name
         elif found and file.suffix.lower() == ".png":
             sequences.setdefault(_clip(file.name), []).append((int(found[3]), name))
-    texts = _texts(path, labels.values())
+    read = containers.read_files(path, labels.values())
+    texts = {name: data.decode(errors="replace") for name, data in read}
     samples = []
     for clip in sorted(sequences.keys() | labels.keys()):
         label, note = "", ""
@@ -111,10 +112,3 @@ def _sample(path: str, clip: str, label: str, note: str = "") -> Sample:
         split="dropped" if note else "",
         note=note,
     )
-
-
-def _texts(path: Path, names) -> dict[str, str]:
-    if path.is_dir():
-        return {name: (path / name).read_text(errors="replace") for name in names}
-    members = containers.read_members(path, names)
-    return {name: data.decode(errors="replace") for name, data in members}

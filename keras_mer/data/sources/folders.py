@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from keras_mer import images
@@ -53,16 +53,18 @@ def read(
     subject_of: Callable[[str], str] = lambda name: "",
     clip_of: Callable[[str], str] = lambda name: "",
     split_of: Callable[[str, str], str] = lambda name, split: split,
+    codes: Mapping[str, str] | None = None,
 ) -> Manifest | None:
     """Like `load`, with functions of the file name; None when no folder contains an image.
 
-    `split_of(name, split)` may correct the split given by the folders.
+    `split_of(name, split)` may correct the split given by the folders; `codes` maps further names
+    of class folders, such as ``"3"``, to classes.
     """
     prefix = f"{path.name}!" if path.is_file() else ""
     found = [PurePosixPath(name) for name in containers.names(path)]
     with_images = {p.parent for p in found if _is_image(p)}
     with_images.discard(PurePosixPath("."))  # images beside the class folders are not samples
-    labels = {folder: _label(path, folder) for folder in with_images}
+    labels = {folder: _label(path, folder, codes or {}) for folder in with_images}
     if not labels:
         return None
     samples = []
@@ -98,9 +100,9 @@ def _is_image(file: PurePosixPath) -> bool:
     return file.suffix.lower() in images.SUFFIXES
 
 
-def _label(place: Path, folder: PurePosixPath) -> str:
+def _label(place: Path, folder: PurePosixPath, codes: Mapping[str, str]) -> str:
     try:
-        return vocabularies.canonical(folder.name)
+        return codes.get(folder.name) or vocabularies.canonical(folder.name)
     except UserError as error:
         raise UserError(f"{place}{os.sep}{folder}: {error}") from None
 
