@@ -63,9 +63,7 @@ def main() -> None:
         f"\n{card.name}, {model.path.name}: {len(truth):,} faces of {split}, accuracy "
         f"{report.percent(found['accuracy'])}, UAR {report.percent(found['uar'])}\n"
     )
-    rows = [[name, f"{value:.1f}"] for name, value in table["cost"].items()]
-    rows.append(["mean", f"{table['mean']:.1f}"])
-    print(report.table(["disturbance of the 48-pixel face", "cost, points of accuracy"], rows))
+    print(report.disturbances(table))
     if args.json:
         write_json(args.json, {"model": card.name, "split": split, "scores": found} | table)
 

@@ -40,7 +40,14 @@ def main() -> None:
         help="default: the run's evaluation-SPLIT folder, evaluation-SOURCE-SPLIT with --data "
         "(for an exported model under data/evaluations/MODEL)",
     )
+    parser.add_argument(
+        "--disturbances",
+        action="store_true",
+        help="also measure what noise, blur, JPEG and other disturbances of a camera cost",
+    )
     args = parser.parse_args()
+    if args.data and args.disturbances:
+        raise UserError("--disturbances is for the run's own data, not for --data")
     if args.data and args.manifest:
         raise UserError("expected one of --data and --manifest")
     if not args.data and args.split in ("train", "all"):
@@ -52,7 +59,7 @@ def on_split(args: argparse.Namespace) -> None:
     """Evaluate a run on a split of its own manifest, or of another with the same classes."""
     from keras_mer import models
     from keras_mer.data.manifest import Manifest
-    from keras_mer.evaluation import evaluate
+    from keras_mer.evaluation import disturbances, evaluate
     from keras_mer.labels import check_same_classes
     from keras_mer.models import saving
     from keras_mer.training import run_folder
@@ -65,6 +72,12 @@ def on_split(args: argparse.Namespace) -> None:
     model = saving.load_model(args.run, manifest.classes)
     kind = models.kind(recipe.model)
     found = evaluate.evaluate(model, manifest, split, kind=kind, flip=args.flip, cache="data/cache")
+    if args.disturbances:
+        if kind != "image":
+            raise UserError(f"--disturbances: defined for photographs, not for models of {kind}s")
+        found.scores["disturbances"] = disturbances.table(
+            lambda images: evaluate.predict(model, images), found.images, found.manifest.labels()
+        )
     out = args.out or args.run / f"evaluation-{split}"
     report(found, out, f"{recipe.name} on {split}", args.run if split == "test" else None)
 

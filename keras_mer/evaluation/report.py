@@ -151,12 +151,20 @@ def markdown(scores: dict, title: str) -> str:
             "",
             table(["class", "samples", *(m.title for m in per_class)], by_class),
             "",
+            *([disturbances(scores["disturbances"]), ""] if "disturbances" in scores else []),
             "![confusion matrix](confusion.png)",
             "",
             "![misclassified samples](misclassified.png)",
             "",
         ]
     )
+
+
+def disturbances(found: dict) -> str:
+    """The table of `keras_mer.evaluation.disturbances.table` in Markdown."""
+    rows = [[name, f"{value:.1f}"] for name, value in found["cost"].items()]
+    rows.append(["mean", f"{found['mean']:.1f}"])
+    return table(["disturbance of the face", "cost, points of accuracy"], rows)
 
 
 def parity(card: dict) -> str:

@@ -91,9 +91,11 @@ def _about(run: Path, recipe: Recipe, manifest: Manifest) -> dict:
             split: {"interval": found["interval"]}
             | {
                 view: {name: found[view][name] for name in keep}
+                | {"recall": dict(zip(found["classes"], found[view]["recall"], strict=True))}
                 for view in ("whole", "without_duplicates", "whole_flip")
                 if view in found
             }
+            | ({"disturbances": found["disturbances"]} if "disturbances" in found else {})
             for split, found in read.items()
         }
         | (_of_folds(scored) if scored.is_file() else {}),

@@ -6,6 +6,7 @@ import pytest
 
 from keras_mer import synthetic
 from keras_mer.config import recipe as recipes
+from keras_mer.evaluation import disturbances
 from tests.commands import run, run_here
 from tests.conftest import tiny_recipe
 
@@ -19,7 +20,7 @@ def road(tiny_dataset, tmp_path_factory):
     for script, *arguments in (
         ("split", "--recipe", "tiny.yaml"),
         ("train", "--recipe", "tiny.yaml"),
-        ("evaluate", "--run", "runs/demo"),
+        ("evaluate", "--run", "runs/demo", "--disturbances"),
         ("export", "--run", "runs/demo", "--out", "model", "--allow-loss"),
     ):
         done = run(script, *arguments, cwd=home)
@@ -37,6 +38,9 @@ def test_every_step_leaves_what_the_next_one_needs(road):
     assert f"{100 * accuracy:.1f} %" in printed["evaluate"]
     card = json.loads((home / "model/card.json").read_text())
     assert card["scores"]["test"]["whole"]["accuracy"][0] == accuracy
+    assert card["scores"]["test"]["whole"]["recall"].keys() == set(card["classes"])
+    assert card["scores"]["test"]["disturbances"]["cost"].keys() == disturbances.DISTURBANCES.keys()
+    assert "| blur, sigma 1 |" in printed["evaluate"]
     assert recipes.load(home / "tiny.yaml").to_dict() == card["training"]["recipe"]
     assert "| int8 |" in printed["export"]
 
