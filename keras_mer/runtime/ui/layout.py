@@ -101,7 +101,7 @@ def layout(
         One `Placed` per face, in the same order.
     """
     size = letter_size(shape)
-    line = max(1, round(size / 7))
+    line = max(2, round(size / 7))
     boxes = [tuple(int(v) for v in face.box) for face in faces]
     taken = [*avoid, *boxes]
     order = sorted(range(len(faces)), key=lambda k: -boxes[k][2] * boxes[k][3])
