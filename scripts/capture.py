@@ -17,8 +17,9 @@ from keras_mer.runtime.ui.window import check_display
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Keys: space captures the largest face, q or Esc ends. The gallery is a folder of "
-        "class folders, which `make split` reads like any other dataset.",
+        epilog="Keys: space captures the largest face, 0 labels it as predicted and 1 to 9 as a "
+        "class, q or Esc ends. The gallery is a folder of class folders, which `make split` reads "
+        "like any other dataset.",
     )
     parser.add_argument(
         "--source",

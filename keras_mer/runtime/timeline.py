@@ -132,13 +132,13 @@ def draw(
     """
     shown = tracks[:max_faces]
     out = np.full((44 + _PANEL * max(1, len(shown)), width, 3), 255, np.uint8)
-    overlay.text(out, title, (_LEFT, 12), 15, _INK, None)
+    overlay.text(out, title, (_LEFT, 12), 15, _INK, False)
     changes = {}
     for number, track in enumerate(shown):
         panel = out[44 + number * _PANEL : 44 + (number + 1) * _PANEL]
         changes[track.id] = _draw_track(panel, track, classes, end, half_life, hold)
     if not shown:
-        overlay.text(out, "no face in this video", (_LEFT, 150), 15, _INK, None)
+        overlay.text(out, "no face in this video", (_LEFT, 150), 15, _INK, False)
     return out, changes
 
 
@@ -158,7 +158,7 @@ def draw_intervals(
         uint8 BGR picture.
     """
     out = np.full((44 + _PANEL, width, 3), 255, np.uint8)
-    overlay.text(out, title, (_LEFT, 12), 15, _INK, None)
+    overlay.text(out, title, (_LEFT, 12), 15, _INK, False)
     panel, top = out[44:], 78
     to_x, inner = _draw_axis(panel, max(end, 1e-3), top)
     bottom = top + _PLOT
@@ -179,12 +179,12 @@ def draw_intervals(
         words = f"{m.apex / fps:.2f} s {m.expression.label} {m.expression.confidence:.0%}"
         row = next((r for r, x in enumerate(free) if x <= left), None)
         if row is not None:
-            overlay.text(panel, words, (left, 38 - 15 * row), 11, _INK, None)
+            overlay.text(panel, words, (left, 38 - 15 * row), 11, _INK, False)
             free[row] = left + 8 * len(words)
     if not intervals:
-        overlay.text(panel, "no brief expression found", (_LEFT, 20), 13, _INK, None)
-    overlay.text(panel, "apex", (8, top - 6), 11, _INK, None)
-    overlay.text(panel, "rest", (8, bottom - 6), 11, _INK, None)
+        overlay.text(panel, "no brief expression found", (_LEFT, 20), 13, _INK, False)
+    overlay.text(panel, "apex", (8, top - 6), 11, _INK, False)
+    overlay.text(panel, "rest", (8, bottom - 6), 11, _INK, False)
     cv2.line(panel, (_LEFT, bottom), (_LEFT + inner, bottom), _GRID, 1)
     return out
 
@@ -210,11 +210,11 @@ def _draw_track(
     to_x, inner = _draw_axis(panel, max(end, 1e-3), top)
     shares = ", ".join(f"{n} {c / len(labels):.0%}" for n, c in Counter(labels).most_common(3))
     heading = f"face {track.id}: {shares}; {len(changes)} changes"
-    overlay.text(panel, heading, (_LEFT, 4), 13, _INK, None)
+    overlay.text(panel, heading, (_LEFT, 4), 13, _INK, False)
     for share in (0, 0.5, 1):
         level = top + round((1 - share) * _PLOT)
         cv2.line(panel, (_LEFT, level), (_LEFT + inner, level), _GRID, 1)
-        overlay.text(panel, f"{share:.0%}", (8, level - 6), 11, _INK, None)
+        overlay.text(panel, f"{share:.0%}", (8, level - 6), 11, _INK, False)
     # No line across gaps in which the face was out of view.
     gap = 5 * max(float(np.median(np.diff(track.times))) if len(track.times) > 1 else 0, 0.1)
     pieces = np.split(np.arange(len(labels)), np.flatnonzero(np.diff(track.times) > gap) + 1)
@@ -232,7 +232,7 @@ def _draw_track(
         y = top + row * min(20, _PLOT // len(classes))
         x = _LEFT + inner + 12
         cv2.rectangle(panel, (x, y + 2), (x + 10, y + 12), overlay.color(name), -1)
-        overlay.text(panel, name, (x + 15, y), 12, _INK, None)
+        overlay.text(panel, name, (x + 15, y), 12, _INK, False)
     return changes
 
 
@@ -247,7 +247,7 @@ def _draw_axis(panel: np.ndarray, span: float, top: int) -> tuple[Callable[[floa
     for count in range(int(span / step) + 1):
         x = to_x(count * step)
         cv2.line(panel, (x, top + _PLOT), (x, top + _PLOT + 5), _INK, 1)
-        overlay.text(panel, f"{count * step:g} s", (x - 10, top + _PLOT + 8), 11, _INK, None)
+        overlay.text(panel, f"{count * step:g} s", (x - 10, top + _PLOT + 8), 11, _INK, False)
     return to_x, inner
 
 
@@ -262,7 +262,7 @@ def _draw_changes(
         words = f"{change.time:.1f} {change.after}"
         row = 0 if free[0] <= x else 1
         if free[row] <= x:
-            overlay.text(panel, words, (x, 38 - 15 * row), 10, _INK, None)
+            overlay.text(panel, words, (x, 38 - 15 * row), 10, _INK, False)
             free[row] = x + 7 * len(words)
 
 

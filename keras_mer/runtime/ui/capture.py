@@ -1,6 +1,7 @@
 """Capture window (Tkinter): a live view, and a gallery of the captured face crops."""
 
 import tkinter as tk
+from dataclasses import replace
 from tkinter import ttk
 
 import cv2
@@ -11,16 +12,12 @@ from keras_mer.errors import UserError
 from keras_mer.face.detect import Detection
 from keras_mer.runtime.io.frame_reader import FrameReader
 from keras_mer.runtime.pipeline import Pipeline, TrackedFace
-from keras_mer.runtime.recogniser import Expression
-from keras_mer.runtime.ui import overlay
+from keras_mer.runtime.ui import overlay, theme
+from keras_mer.runtime.ui.cards import MAX_CARDS, GalleryCard, GalleryPane, photo
 from keras_mer.runtime.ui.gallery import Gallery, Picture
 
 AS_PREDICTED = "as predicted"
-_VIEW = 640
-_THUMB = 110
-_COLUMNS = 3
 _TICK = 15  # milliseconds between polls for a new frame
-_MAX_CARDS = 150  # thumbnails shown; more would make the window slow
 
 
 class CaptureWindow:
@@ -37,7 +34,6 @@ class CaptureWindow:
 
     def __init__(self, reader: FrameReader, pipeline: Pipeline, gallery: Gallery):
         self.reader, self.pipeline, self.gallery = reader, pipeline, gallery
-        self.cards: list[GalleryCard] = []
         self._frame: np.ndarray | None = None
         self._faces: list[TrackedFace] = []
         try:
@@ -47,12 +43,10 @@ class CaptureWindow:
         self.root.title("keras_mer capture")
         self.root.protocol("WM_DELETE_WINDOW", self.close)
         self._build()
-        for picture in reversed(self.gallery.pictures()[:_MAX_CARDS]):
+        for picture in reversed(self.gallery.pictures()[:MAX_CARDS]):
             self._add(picture)
-        self._arrange()
-        self.root.bind("<space>", lambda _: self.capture())
-        for key in ("<Escape>", "q"):
-            self.root.bind(key, lambda _: self.close())
+        self.pane.arrange()
+        self._bind_keys()
         self._timer = self.root.after(_TICK, self._tick)
 
     def run(self) -> None:
@@ -85,56 +79,86 @@ class CaptureWindow:
             self._set_status(f"not saved: {error.strerror}: {error.filename}")
             return None
         self._add(picture)
-        self._arrange()
+        self.pane.arrange()
         self._set_status(f"saved {picture.path}")
         return picture
 
+    @property
+    def cards(self) -> list[GalleryCard]:
+        """The cards of the gallery, the newest first."""
+        return self.pane.cards
+
     def _build(self) -> None:
-        self.root.columnconfigure(1, weight=1)
+        theme.apply(self.root)
+        screen = self.root.winfo_screenwidth(), self.root.winfo_screenheight()
+        self.root.geometry(f"{min(1240, screen[0] * 9 // 10)}x{min(760, screen[1] * 8 // 10)}")
+        self.root.minsize(640, 420)
+        self.root.columnconfigure(0, weight=1)
         self.root.rowconfigure(0, weight=1)
-        left = ttk.Frame(self.root, padding=8)
-        left.grid(row=0, column=0, sticky="n")
-        self.view = ttk.Label(left, text="waiting for the first picture ...")
-        self.view.grid(row=0, column=0, columnspan=3)
-        ttk.Label(left, text="label").grid(row=1, column=0, sticky="w", pady=8)
+        halves = ttk.PanedWindow(self.root, orient="horizontal")
+        halves.grid(row=0, column=0, sticky="nsew", padx=12, pady=(12, 8))
+
+        left = ttk.Frame(halves)
+        left.columnconfigure(0, weight=1)
+        left.rowconfigure(0, weight=1)
+        self.view = tk.Canvas(
+            left, background=theme.BEHIND, highlightthickness=0, width=320, height=240
+        )
+        self.view.grid(row=0, column=0, sticky="nsew")
+        self._waiting = self.view.create_text(
+            0, 0, text="waiting for the first picture ...", fill=theme.FAINT
+        )
+        self._image = self.view.create_image(0, 0, anchor="center")
+        self.view.bind("<Configure>", lambda _: self._show())
+        actions = ttk.Frame(left)
+        actions.grid(row=1, column=0, sticky="ew", pady=(10, 0))
+        actions.columnconfigure(2, weight=1)
+        ttk.Label(actions, text="Label").grid(row=0, column=0)
         self.label = ttk.Combobox(
-            left, values=(AS_PREDICTED, *self.gallery.classes), state="readonly", takefocus=False
-        )
+            actions, values=(AS_PREDICTED, *self.gallery.classes), state="readonly", width=12,
+            takefocus=False,
+        )  # fmt: skip
         self.label.set(AS_PREDICTED)
-        self.label.grid(row=1, column=1, sticky="w")
+        self.label.bind("<<ComboboxSelected>>", lambda _: self.root.focus_set())
+        self.label.grid(row=0, column=1, padx=8)
         self.button = ttk.Button(
-            left, text="Capture (space)", command=self.capture, takefocus=False
+            actions,
+            text="Capture",
+            command=self.capture,
+            takefocus=False,
+            width=8,
+            style="Accent.TButton",
         )
-        self.button.grid(row=1, column=2, sticky="e")
-        self.status = ttk.Label(left, text="", wraplength=_VIEW)
-        self.status.grid(row=2, column=0, columnspan=3, sticky="w")
+        self.button.grid(row=0, column=2, sticky="e")
 
-        right = ttk.Frame(self.root, padding=(0, 8, 8, 8))
-        right.grid(row=0, column=1, sticky="nsew")
-        right.rowconfigure(1, weight=1)
-        right.columnconfigure(0, weight=1)
-        self.count = ttk.Label(right)
-        self.count.grid(row=0, column=0, sticky="w")
-        canvas = tk.Canvas(right, width=_COLUMNS * (_THUMB + 24), height=560, highlightthickness=0)
-        bar = ttk.Scrollbar(right, orient="vertical", command=canvas.yview)
-        canvas.configure(yscrollcommand=bar.set)
-        canvas.grid(row=1, column=0, sticky="nsew")
-        bar.grid(row=1, column=1, sticky="ns")
-        self.shelf = ttk.Frame(canvas)
-        canvas.create_window(0, 0, window=self.shelf, anchor="nw")
-        self.shelf.bind("<Configure>", self._fit)
-        for event, step in (("<Button-4>", -1), ("<Button-5>", 1)):
-            self.root.bind_all(event, lambda _, step=step: canvas.yview_scroll(step, "units"))
-        self.root.bind_all(
-            "<MouseWheel>", lambda event: canvas.yview_scroll(-1 if event.delta > 0 else 1, "units")
-        )
-        self.canvas = canvas
+        self.pane = GalleryPane(halves, self.gallery, self._set_status)
+        self.pane.bind_wheel(self.root)
+        self.pane.frame.configure(padding=(8, 0, 0, 0))
+        halves.add(left, weight=6)
+        halves.add(self.pane.frame, weight=1)
 
-    def _fit(self, _: tk.Event) -> None:
-        """Fit the scroll region and the width of the gallery to its cards."""
-        self.canvas.configure(scrollregion=self.canvas.bbox("all"))
-        if self.cards:
-            self.canvas.configure(width=self.shelf.winfo_reqwidth())
+        bottom = ttk.Frame(self.root, style="Surface.TFrame", padding=(12, 6))
+        bottom.grid(row=1, column=0, sticky="ew")
+        bottom.columnconfigure(0, weight=1)
+        self.status = ttk.Label(bottom, text="", style="Surface.TLabel")
+        self.status.grid(row=0, column=0, sticky="w")
+        keys = f"Space: capture    0: as predicted    1-{self._digits()}: choose label    Q: quit"
+        ttk.Label(bottom, text=keys, style="Faint.Surface.TLabel").grid(row=0, column=1)
+
+    def _digits(self) -> int:
+        """The number of classes that a digit key selects."""
+        return min(9, len(self.gallery.classes))
+
+    def _bind_keys(self) -> None:
+        self.root.bind("<space>", lambda _: self.capture())
+        for key in ("<Escape>", "q"):
+            self.root.bind(key, lambda _: self.close())
+        for digit, label in enumerate((AS_PREDICTED, *self.gallery.classes[: self._digits()])):
+            self.root.bind(str(digit), lambda _, label=label: self._choose(label))
+
+    def _choose(self, label: str) -> None:
+        self.label.set(label)
+        self._set_status(f"label of the next face: {label}")
 
     def _tick(self) -> None:
         frame = self.reader.poll()
@@ -148,14 +172,22 @@ class CaptureWindow:
         self._timer = self.root.after(_TICK, self._tick)
 
     def _show(self) -> None:
-        """Show the frame with its faces, at most `_VIEW` pixels wide."""
-        canvas = self._frame.copy()
-        overlay.draw_faces(canvas, self._faces)
-        scale = min(1.0, _VIEW / canvas.shape[1])
-        if scale < 1:
-            canvas = cv2.resize(canvas, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        """Show the frame with its faces, as large as the view, in the frame's proportions."""
+        wide, high = self.view.winfo_width(), self.view.winfo_height()
+        for item in (self._waiting, self._image):
+            self.view.coords(item, wide // 2, high // 2)
+        if self._frame is None:
+            return
+        height, width = self._frame.shape[:2]
+        scale = min(wide / width, high / height)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        canvas = cv2.resize(self._frame, size, interpolation=way)
+        # Drawn after scaling, so that letters are sharp and as large as the view demands.
+        overlay.draw_faces(canvas, [scaled(face, scale) for face in self._faces])
         self._picture = photo(canvas)  # Tk does not keep a reference itself
-        self.view.configure(image=self._picture)
+        self.view.itemconfigure(self._image, image=self._picture)
+        self.view.itemconfigure(self._waiting, state="hidden")
 
     def _add(self, picture: Picture) -> None:
         try:
@@ -164,86 +196,14 @@ class CaptureWindow:
         except UserError as error:
             self._set_status(f"skipped {error}")
             return
-        self.cards.insert(0, GalleryCard(self, picture, crop, prediction))
-        for card in self.cards[_MAX_CARDS:]:
-            card.frame.destroy()
-        del self.cards[_MAX_CARDS:]
-
-    def _arrange(self) -> None:
-        """Arrange the cards in rows, the newest first, and show the number of files."""
-        for place, card in enumerate(self.cards):
-            card.frame.grid(row=place // _COLUMNS, column=place % _COLUMNS, padx=4, pady=4)
-        total = len(self.gallery.pictures())
-        shown = f", the {len(self.cards)} newest shown" if total > len(self.cards) else ""
-        self.count.configure(text=f"{self.gallery.folder}: {total} faces{shown}")
-
-    def remove(self, card: "GalleryCard") -> None:
-        """Delete a card's picture."""
-        self.gallery.delete(card.picture)
-        card.frame.destroy()
-        self.cards.remove(card)
-        self._arrange()
-        self._set_status(f"deleted {card.picture.path.name}")
+        self.pane.add(picture, crop, prediction)
 
     def _set_status(self, line: str) -> None:
         self.status.configure(text=line)
 
 
-class GalleryCard:
-    """A thumbnail with its label, the prediction, and a button that deletes it when pressed twice.
-
-    The prediction is red where it differs from the label.
-    """
-
-    def __init__(
-        self, window: CaptureWindow, picture: Picture, crop: np.ndarray, prediction: Expression
-    ):
-        self.window, self.picture, self.prediction = window, picture, prediction
-        self.frame = ttk.Frame(window.shelf, borderwidth=1, relief="solid", padding=2)
-        self._thumbnail = photo(images.resize(images.convert(crop, 3), _THUMB, _THUMB))
-        ttk.Label(self.frame, image=self._thumbnail).grid(row=0, column=0, columnspan=2)
-        text = f"{prediction.label} {prediction.confidence:.0%}"
-        self.prediction_text = ttk.Label(self.frame, text=text)
-        self.prediction_text.grid(row=1, column=0, columnspan=2)
-        self.label = ttk.Combobox(
-            self.frame, values=window.gallery.classes, state="readonly", width=9, takefocus=False
-        )
-        self.label.set(picture.label)
-        self.label.bind("<<ComboboxSelected>>", lambda _: self.relabel(self.label.get()))
-        self.label.grid(row=2, column=0)
-        self.delete = ttk.Button(
-            self.frame, text="✕", width=5, command=self._delete, takefocus=False
-        )
-        self.delete.grid(row=2, column=1)
-        self._set_color()
-
-    def relabel(self, label: str) -> None:
-        """Move the picture to another class."""
-        self.picture = self.window.gallery.relabel(self.picture, label)
-        self._set_color()
-        self.window._set_status(f"{self.picture.path.name} is {label} now")
-        self.window.root.focus_set()  # so that space captures again
-
-    def _delete(self) -> None:
-        if self.delete["text"] == "sure?":
-            self.window.remove(self)
-            return
-        self.delete.configure(text="sure?")
-        self.frame.after(2500, self._reset_delete)
-
-    def _reset_delete(self) -> None:
-        if self.delete.winfo_exists():
-            self.delete.configure(text="✕")
-
-    def _set_color(self) -> None:
-        agrees = self.prediction.label == self.picture.label
-        self.prediction_text.configure(foreground="black" if agrees else "#b00020")
-
-
-def photo(image: np.ndarray) -> tk.PhotoImage:
-    """Convert a uint8 BGR image to a Tk image."""
-    height, width = image.shape[:2]
-    header = f"P6 {width} {height} 255\n".encode()
-    return tk.PhotoImage(
-        data=header + cv2.cvtColor(image, cv2.COLOR_BGR2RGB).tobytes(), format="PPM"
-    )
+def scaled(face: TrackedFace, scale: float) -> TrackedFace:
+    """The face with its box and landmarks in a picture that is `scale` times as large."""
+    points = face.landmarks and tuple((x * scale, y * scale) for x, y in face.landmarks)
+    box = tuple(round(value * scale) for value in face.box)
+    return replace(face, box=box, landmarks=points)

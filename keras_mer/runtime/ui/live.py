@@ -14,6 +14,7 @@ from keras_mer.runtime.io.frame_reader import Frame, FrameReader, Source
 from keras_mer.runtime.io.outputs import PredictionLog, Recorder
 from keras_mer.runtime.pipeline import Pipeline, TrackedFace
 from keras_mer.runtime.ui import overlay
+from keras_mer.runtime.ui.layout import letter_size
 from keras_mer.runtime.ui.window import ESCAPE, Window
 
 
@@ -139,7 +140,8 @@ class Live:
         if self.window is None:
             return None
         if self._recorder:
-            overlay.text(canvas, "REC", (canvas.shape[1] - 60, 4), 16, (60, 60, 230))
+            size = letter_size(frame.image.shape)
+            overlay.text(canvas, "REC", (canvas.shape[1], round(size / 3)), size, (60, 60, 230))
         # A file is shown in real time.
         ahead = 0.0 if self.source.live else started + frame.time - time.monotonic()
         key = self.window.show(canvas, ahead)
@@ -157,9 +159,13 @@ class Live:
         below = max(90, height // 5) if self.span > 0 else 0
         canvas = np.empty((height + below, width, 3), np.uint8)
         canvas[:height] = image
-        overlay.draw_faces(canvas[:height], faces)
+        avoid = []
         if self._interval:
-            overlay.text(canvas, f"{1 / self._interval:.0f} fps", (4, 4), max(11, height / 32))
+            size = letter_size(image.shape)
+            rate = f"{1 / self._interval:.0f} fps"
+            corner = round(size / 3)
+            avoid.append(overlay.text(canvas, rate, (corner, corner), 0.75 * size))
+        overlay.draw_faces(canvas[:height], faces, avoid=avoid)
         if below:
             self._update_history(faces, now, width)
             times = [time for time, _ in self._history]

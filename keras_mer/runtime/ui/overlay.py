@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 
 from keras_mer.runtime.recogniser import Face
+from keras_mer.runtime.ui.layout import Panel, Rect, edge, layout, margin
+from keras_mer.runtime.ui.lettering import measure, write
 
 # BGR. The class names are drawn beside the colors, so that these need not be told apart.
 _COLORS = {
@@ -23,8 +25,7 @@ _COLORS = {
     "others": (150, 150, 150),
 }
 _SPARE = ((180, 200, 60), (120, 80, 200), (90, 190, 190), (200, 160, 200))
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_DARK = (28, 28, 28)
+_LIGHT, _DIM, _TRACK = (255, 255, 255), (200, 200, 200), (72, 72, 72)
 
 
 def color(name: str) -> tuple[int, int, int]:
@@ -38,86 +39,81 @@ def text(
     origin: tuple[int, int],
     size: float,
     color: tuple[int, int, int] = (255, 255, 255),
-    background: tuple[int, int, int] | None = _DARK,
+    background: bool = True,
+) -> Rect:
+    """Draw one line of text, moved into the image, its top left corner at `origin`.
+
+    Args:
+        image: uint8, (height, width, 3) BGR.
+        words: the line.
+        origin: x, y of the text, or of its plate.
+        size: height of the capitals in pixels.
+        color: BGR.
+        background: whether to darken a plate under the text.
+
+    Returns:
+        The rectangle that was drawn on.
+    """
+    wide, high = measure(words, size)
+    pad = margin(size) if background else 0
+    wide, high = wide + 2 * pad, round(1.9 * size) if background else high
+    x = max(0, min(round(origin[0]), image.shape[1] - wide))
+    y = max(0, min(round(origin[1]), image.shape[0] - high))
+    if background:
+        _darken(image, (x, y, wide, high))
+    write(image, words, (x + pad, y + pad), size, color)
+    return x, y, wide, high
+
+
+def draw_faces(
+    image: np.ndarray, faces: Iterable[Face], bars: bool = True, avoid: Iterable[Rect] = ()
 ) -> None:
-    """Draw one line of text, its top left corner at `origin`, letters about `size` pixels high."""
-    scale, thick = size / 22, max(1, round(size / 12))
-    (width, height), below = cv2.getTextSize(words, _FONT, scale, thick)
-    x = min(origin[0], image.shape[1] - width - 2)
-    x, y = max(x, 0), min(max(origin[1], 0), max(image.shape[0] - height - below, 0))
-    if background is not None:
-        cv2.rectangle(image, (x, y), (x + width + 2, y + height + below), background, cv2.FILLED)
-    cv2.putText(image, words, (x + 1, y + height + 1), _FONT, scale, color, thick, cv2.LINE_AA)
-
-
-def draw_faces(image: np.ndarray, faces: Iterable[Face], bars: bool = True) -> None:
     """Draw each face's box, label and, with `bars`, every class's probability, in place.
 
     Args:
         image: uint8, (height, width, 3) BGR.
         faces: as returned by `Recogniser.predict`; an `id` attribute is shown where present.
         bars: whether to draw one bar per class beside each box, where there is space.
+        avoid: rectangles (x, y, width, height) that labels and bars keep free.
     """
     faces = list(faces)
-    size = max(11.0, min(image.shape[:2]) / 32)
-    taken = [tuple(face.box) for face in faces]
-    for face in faces:
-        if bars and (place := _bars_place(face, size * 0.75, image.shape, taken)):
-            taken.append(place)
-            _draw_bars(image, face, size * 0.75, place)
-    for face in faces:
+    places = layout(faces, image.shape, bars, avoid)
+    for face, place in zip(faces, places, strict=True):
         x, y, width, height = face.box
         ink = color(face.label)
-        thick = max(2, round(size / 8))
-        cv2.rectangle(image, (x, y), (x + width, y + height), ink, thick)
+        cv2.rectangle(image, (x, y), (x + width, y + height), ink, place.line)
         for px, py in face.landmarks or ():
-            cv2.circle(image, (round(px), round(py)), thick, ink, cv2.FILLED, cv2.LINE_AA)
-        identity = f"{face.id}: " if hasattr(face, "id") else ""
-        words = f"{identity}{face.label} {face.confidence:.0%}"
-        text(image, words, (x, round(y - 1.7 * size)), size, ink)
+            spot = round(px), round(py)
+            cv2.circle(image, spot, place.line + 1, ink, cv2.FILLED, cv2.LINE_AA)
+    # Plates after all boxes, whose lines would cross the text.
+    for face, place in zip(faces, places, strict=True):
+        if place.panel:
+            _draw_panel(image, face, place.panel)
+        x, y, _, height = place.label
+        side = edge(place.size)
+        _darken(image, place.label)
+        image[y : y + height, x : x + side] = color(face.label)
+        spot = x + side + margin(place.size), y + margin(place.size)
+        write(image, place.words, spot, place.size, _LIGHT)
 
 
-def _bars_place(
-    face: Face, size: float, shape: Sequence[int], taken: list[tuple[int, int, int, int]]
-) -> tuple[int, int, int, int] | None:
-    """Box (x, y, width, height) for a face's bars that covers no face or other bars, or None."""
-    x, y, width, height = face.box
-    wide, high = round(size * 8), round(size * 1.5) * len(face.probabilities)
-    beside = max(0, min(y, shape[0] - high))
-    below = max(0, min(x, shape[1] - wide))
-    for left, top in (
-        (x + width + 6, beside),
-        (x - 6 - wide, beside),
-        (below, y + height + 6),
-        (below, y - 6 - high),
-    ):
-        inside = 0 <= left <= shape[1] - wide and 0 <= top <= shape[0] - high
-        if inside and not any(
-            left < a + w and a < left + wide and top < b + h and b < top + high
-            for a, b, w, h in taken
-        ):
-            return left, top, wide, high
-    return None
+def _draw_panel(image: np.ndarray, face: Face, panel: Panel) -> None:
+    """Draw one bar per class on a darkened part of the image, the label's name brighter."""
+    _darken(image, panel.box)
+    for row in panel.rows:
+        x, y, width, height = row.track
+        image[y : y + height, x : x + width] = _TRACK
+        full = round(width * min(max(face.probabilities[row.name], 0.0), 1.0))
+        image[y : y + height, x : x + full] = color(row.name)
+        write(image, row.name, row.text[:2], panel.size, _LIGHT if row.name == face.label else _DIM)
 
 
-def _draw_bars(
-    image: np.ndarray, face: Face, size: float, place: tuple[int, int, int, int]
-) -> None:
-    """Draw one bar per class on a darkened part of the image."""
-    left, top, wide, high = place
-    panel = image[top : top + high, left : left + wide]
-    panel[...] = panel // 3
-    step = high // len(face.probabilities)
-    for row, (name, share) in enumerate(face.probabilities.items()):
-        top = row * step
-        end = round((wide - 1) * share)
-        cv2.rectangle(panel, (0, top + 1), (end, top + step - 2), color(name), cv2.FILLED)
-        spot = (3, top + round(size * 1.05))
-        thick = max(1, round(size / 12))
-        # A shadow instead of an outline: drawing thick letters takes ten times as long.
-        for ink, off in (((0, 0, 0), 1), ((255, 255, 255), 0)):
-            origin = spot[0] + off, spot[1] + off
-            cv2.putText(panel, name, origin, _FONT, size / 22, ink, thick, cv2.LINE_AA)
+def _darken(image: np.ndarray, box: Rect) -> None:
+    """Lay a dark plate over a part of the image, through which a quarter can be seen."""
+    x, y, width, height = box
+    part = image[y : y + height, x : x + width]
+    if part.size:
+        cv2.convertScaleAbs(part, part, alpha=0.25, beta=18)
 
 
 def strip(
@@ -141,22 +137,27 @@ def strip(
         uint8, (height, width, 3) BGR.
     """
     out = np.full((height, width, 3), 24, np.uint8)
-    names = round(min(110, width * 0.2))
-    plot = width - names
+    row_height = height / len(classes)
+    size = min(0.62 * row_height, 0.09 * height)
+    widest = max(measure(name, size)[0] for name in classes)
+    size *= min(1.0, 0.2 * width / widest)
+    gap = margin(size)
+    plot = width - max(measure(name, size)[0] for name in classes) - 2 * gap
+    thin = max(1, round(height / 220))
     for share in (0.25, 0.5, 0.75):
         level = round((1 - share) * (height - 1))
-        cv2.line(out, (0, level), (plot, level), (52, 52, 52), 1)
-    row_height = height / len(classes)
+        cv2.line(out, (0, level), (plot, level), (52, 52, 52), thin)
     if len(times):
         values = np.asarray(rows, np.float64)
+        thick = max(2, round(height / 80))
         x = plot - 1 - (times[-1] - np.asarray(times)) / span * plot
         for column, name in enumerate(classes):
-            levels = (1 - values[:, column]) * (height - 4) + 1
-            # Two thin lines look like a thick one and take a fifth of the time.
-            for below in (0, 1):
+            levels = (1 - values[:, column]) * (height - thick - 2) + 1
+            # Thin lines side by side look like a thick one and take a fraction of the time.
+            for below in range(thick):
                 points = np.stack([x, levels + below], 1).round().astype(np.int32)
                 cv2.polylines(out, [points], False, color(name), 1, cv2.LINE_AA)
     for row, name in enumerate(classes):
-        size = min(row_height * 0.7, 14)
-        text(out, name, (plot + 4, round(row * row_height + 1)), size, color(name), None)
+        top = round((row + 0.5) * row_height - size / 2)
+        write(out, name, (plot + gap, top), size, color(name))
     return out

@@ -12,6 +12,8 @@ from tests.runtime.conftest import wait_for
 
 pytest.importorskip("tkinter", reason="this Python has no Tkinter")
 
+from keras_mer.runtime.ui import theme
+
 
 @pytest.fixture
 def window(display, recogniser, video, tmp_path, monkeypatch):
@@ -65,7 +67,7 @@ def test_space_and_button_capture_the_face(window, display):
     assert label == window.cards[0].label.get() and label in ("sad", "neutral", "happy")
     crop = images.read(window.cards[0].picture.path)
     assert crop.shape[0] == crop.shape[1] > 80 and crop.std() > 15
-    assert "3 faces" not in window.count["text"] and "4 faces" in window.count["text"]
+    assert "4 faces" in window.pane.count["text"]
     # The thumbnails and the live picture are on the screen.
     picture = display.picture()
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100
@@ -81,18 +83,66 @@ def test_a_chosen_label_overrides_the_prediction(window, display):
 def test_relabel_and_delete(window, display):
     (card,) = window.cards
     assert card.prediction.label == "sad" and card.picture.label == "happy"
-    assert str(card.prediction_text["foreground"]) == "#b00020"
+    assert str(card.prediction_text["foreground"]) == theme.WARNING
+    assert window.pane.class_counts["happy"]["text"] == "1"
     card.label.set("sad")
     card.label.event_generate("<<ComboboxSelected>>")
     window.root.update()
     assert card.picture.path.parent.name == "sad" and card.picture.path.exists()
-    assert str(card.prediction_text["foreground"]) == "black"
+    assert str(card.prediction_text["foreground"]) == theme.FAINT
+    assert window.pane.class_counts["happy"]["text"] == "0"
     click(window, display, card.delete)
     until(window, lambda: card.delete["text"] == "sure?")
     assert card.picture.path.exists()
     click(window, display, card.delete)
     until(window, lambda: not window.cards)
     assert not card.picture.path.exists()
+
+
+def test_an_empty_gallery_says_what_to_do(window):
+    canvas, words = window.pane.canvas, window.pane._empty
+    window.root.update()
+    assert canvas.itemcget(words, "state") == "hidden"
+    window.pane.remove(window.cards[0])
+    assert canvas.itemcget(words, "state") == "normal"
+    assert "Press space" in canvas.itemcget(words, "text")
+
+
+def test_the_picture_grows_with_the_window_and_keeps_its_proportions(window):
+    until(window, lambda: window._faces)
+    seen = []
+    for size in ("700x500", "1250x860"):
+        window.root.geometry(size)
+        until(window, lambda size=size: window.root.winfo_geometry().startswith(size))
+        window.root.update()
+        view, picture = window.view, window._picture
+        assert picture.width() <= view.winfo_width() and picture.height() <= view.winfo_height()
+        assert picture.width() / picture.height() == pytest.approx(320 / 240, rel=0.02)
+        seen.append(picture.width())
+    assert seen[1] > 1.3 * seen[0]
+
+
+def test_cards_take_as_many_columns_as_fit(window):
+    window.label.set("happy")
+    until(window, lambda: window._faces)
+    for _ in range(5):
+        window.capture()
+    columns = []
+    for size in ("640x480", "1270x860"):
+        window.root.geometry(size)
+        until(window, lambda size=size: window.root.winfo_geometry().startswith(size))
+        window.root.update()
+        columns.append(max(int(card.frame.grid_info()["column"]) for card in window.cards))
+        right = max(card.frame.winfo_x() + card.frame.winfo_width() for card in window.cards)
+        assert right <= window.pane.canvas.winfo_width()
+    assert columns[1] > columns[0]
+
+
+def test_digits_choose_the_label(window, display):
+    press(window, display, "3")
+    until(window, lambda: window.label.get() == "happy")
+    press(window, display, "0")
+    until(window, lambda: window.label.get() == "as predicted")
 
 
 def test_without_a_face_nothing_is_saved(window):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from keras_mer.runtime import Face
-from keras_mer.runtime.ui.overlay import draw_faces
+from keras_mer.runtime.ui.layout import layout
+from keras_mer.runtime.ui.overlay import color, draw_faces, text
 
 
 def face(x, y, side):
@@ -37,3 +38,35 @@ def test_a_face_that_fills_the_picture_has_no_bars():
     draw_faces(image, [face(2, 2, 96)])
     draw_faces(alone, [face(2, 2, 96)], bars=False)
     np.testing.assert_array_equal(image, alone)
+
+
+def test_a_bar_is_as_long_as_its_probability():
+    shares = {"happy": 0.5, "sad": 0.25, "neutral": 0.0}
+    one = Face("happy", 0.5, shares, (60, 60, 100, 100), 1.0)
+    image = np.full((480, 640, 3), 120, np.uint8)
+    draw_faces(image, [one])
+    (place,) = layout([one], image.shape)
+    for row in place.panel.rows:
+        x, y, width, height = row.track
+        track = image[y : y + height, x : x + width]
+        full = (track == color(row.name)).all(2).all(0)
+        assert full.sum() == pytest.approx(shares[row.name] * width, abs=1)
+        assert full[: full.sum()].all()  # from the left, without a letter on it
+
+
+def test_text_stands_out_from_any_background():
+    for level in (0, 128, 255):
+        image = np.full((480, 640, 3), level, np.uint8)
+        draw_faces(image, [face(200, 200, 100)])
+        (place,) = layout([face(200, 200, 100)], image.shape)
+        for x, y, width, height in (place.label, place.panel.box):
+            plate = image[y : y + height, x : x + width]
+            assert plate.max() == 255 and np.percentile(plate, 20) < 90
+
+
+def test_text_is_moved_into_the_image():
+    image = np.zeros((100, 200, 3), np.uint8)
+    x, y, width, height = text(image, "25 fps", (500, -9), 12)
+    assert (x + width, y) == (200, 0)
+    image[y : y + height, x : x + width] = 0
+    assert not image.any()
