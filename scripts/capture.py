@@ -5,7 +5,7 @@ import sys
 
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
-from keras_mer.face.detect import VIDEO_SIDE
+from keras_mer.face.detection import VIDEO_SIDE
 from keras_mer.runtime.io.frame_reader import FrameReader
 from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.options import add_model_options, load_recogniser

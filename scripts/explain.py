@@ -99,7 +99,7 @@ def of_photographs(args: argparse.Namespace) -> None:
                 f"{', '.join(card.classes)}"
             )
         wanted = card.classes.index(canonical(args.wanted))
-    detector = None if args.no_detect else make_detector("haar")
+    detector = None if args.no_detect else make_detector()
     names, crops = [], []
     for file in images.find(args.images):
         photo = images.read(file)

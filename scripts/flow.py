@@ -47,8 +47,12 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--method", default="dis", help="dis (default), dis-fast or farneback")
     parser.add_argument("--keep-head", action="store_true", help="do not remove head motion")
-    parser.add_argument("--detector", default="haar", help="haar (default) or yunet")
-    parser.add_argument("--detector-model", metavar="FILE", help="YuNet's file")
+    parser.add_argument(
+        "--detector",
+        default="haar",
+        help="haar (default, so that the data are the same on every machine), yunet or blazeface",
+    )
+    parser.add_argument("--detector-model", metavar="FILE", help="the detector's file")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a folder that is not empty"
     )

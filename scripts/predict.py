@@ -107,13 +107,15 @@ def main() -> int | None:
     if results and "-" not in (options.json, options.csv):
         print_table(results)
     model = f"{recogniser.model.path} ({recogniser.model.engine})"
+    detector = None if options.no_detect else recogniser.detector_name
     if options.json:
-        write_output(options.json, as_json(results, skipped, model))
+        write_output(options.json, as_json(results, skipped, model, detector))
     if options.csv:
         write_csv(options.csv, results, recogniser.classes)
     if options.annotate:
         annotate(results, options.images, Path(options.annotate))
-    print(summary(results, skipped, seconds, model), file=sys.stderr)
+    used = f"{model}, faces by {detector}" if detector else model
+    print(summary(results, skipped, seconds, used), file=sys.stderr)
     if not read:
         raise UserError(f"none of the {len(files)} files could be read as an image")
 
@@ -139,7 +141,8 @@ def predict_clips(options: argparse.Namespace, recogniser: Recogniser, started: 
             print(clip.fault, file=sys.stderr)
         if spotter.frames_without_face:
             without_face.append(file)
-        results.append((file, [interval_row(interval, clip) for interval in intervals]))
+        rows = [interval_row(interval, clip, recogniser.detector_name) for interval in intervals]
+        results.append((file, rows))
     found = [{"file": str(file), **row} for file, rows in results for row in rows]
     model = f"{recogniser.model.path} ({recogniser.model.engine})"
     if results and "-" not in (options.json, options.csv):
@@ -147,7 +150,8 @@ def predict_clips(options: argparse.Namespace, recogniser: Recogniser, started: 
     if options.json:
         clips = [{"file": str(file), "moments": rows} for file, rows in results]
         unread = [{"file": str(file), "reason": reason} for file, reason in skipped]
-        value = {"model": model, "clips": clips, "skipped": unread}
+        detector = recogniser.detector_name
+        value = {"model": model, "detector": detector, "clips": clips, "skipped": unread}
         write_output(options.json, json.dumps(value, indent=2, ensure_ascii=False))
     if options.csv:
         write_intervals(options.csv, found)
@@ -158,7 +162,7 @@ def predict_clips(options: argparse.Namespace, recogniser: Recogniser, started: 
         f"{plural(results, 'clip')}, {plural(found, 'brief expression')}"
         f"{f' ({counts})' if counts else ''}, "
         f"{len(without_face)} with frames without a face, {len(skipped)} skipped; "
-        f"{time.perf_counter() - started:.2f} s with {model}",
+        f"{time.perf_counter() - started:.2f} s with {model}, faces by {recogniser.detector_name}",
         file=sys.stderr,
     )
     if not results:
@@ -200,10 +204,14 @@ def print_rows(rows: list[tuple[str, ...]]) -> None:
 
 
 def as_json(
-    results: list[tuple[Path, list[Face]]], skipped: list[tuple[Path, str]], model: str
+    results: list[tuple[Path, list[Face]]],
+    skipped: list[tuple[Path, str]],
+    model: str,
+    detector: str | None,
 ) -> str:
     value = {
         "model": model,
+        "detector": detector,
         "images": [
             {"file": str(file), "faces": [dataclasses.asdict(face) for face in faces]}
             for file, faces in results

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
-from keras_mer.face.detect import VIDEO_SIDE
+from keras_mer.face.detection import VIDEO_SIDE
 from keras_mer.runtime import timeline
 from keras_mer.runtime.io.clip_reader import open_clip
 from keras_mer.runtime.io.outputs import PredictionLog
@@ -40,13 +40,6 @@ def parse_arguments() -> argparse.Namespace:
         default=0.4,
         metavar="SECONDS",
         help="how long an expression must last to count as a change (default: 0.4)",
-    )
-    parser.add_argument(
-        "--detect-every",
-        type=int,
-        default=3,
-        metavar="N",
-        help="detect faces in every N-th frame (default: 3)",
     )
     parser.add_argument(
         "--agreement",
@@ -79,14 +72,20 @@ def main() -> int:
     source = open_source(options.video, log=lambda line: print(line, file=sys.stderr))
     stem = Path(options.video).stem
     png = Path(options.png or f"{stem}-timeline.png")
-    log = PredictionLog(options.csv or f"{stem}-timeline.csv", recogniser.classes)
-    pipeline = Pipeline(recogniser, options.detect_every, options.smoothing)
+    table = options.csv or f"{stem}-timeline.csv"
+    log = PredictionLog(table, recogniser.classes, recogniser.detector_name)
+    pipeline = Pipeline(recogniser, options.smoothing)
     try:
         tracks, end = timeline.analyze(source, pipeline, log, progress=Progress(source.expected))
     finally:
         log.close()
     picture, changes = timeline.draw(
-        tracks, recogniser.classes, end, Path(options.video).name, options.smoothing, options.hold
+        tracks,
+        recogniser.classes,
+        end,
+        f"{Path(options.video).name}, faces by {recogniser.detector_name}",
+        options.smoothing,
+        options.hold,
     )
     timeline.write(png, picture)
     for identity, face_changes in changes.items():
@@ -118,9 +117,9 @@ def draw_intervals(options: argparse.Namespace) -> int:
 
     intervals = spotter.spot(counted(), clip.fps)
     found = f"{len(intervals)} brief expression{'s' * (len(intervals) != 1)}"
-    title = f"{Path(options.video).name}: {found}"
+    title = f"{Path(options.video).name}, faces by {recogniser.detector_name}: {found}"
     timeline.write(png, timeline.draw_intervals(intervals, clip.fps, count / clip.fps, title))
-    rows = [interval_row(interval, clip) for interval in intervals]
+    rows = [interval_row(interval, clip, recogniser.detector_name) for interval in intervals]
     write_csv(table, rows)
     for row in rows:
         times = ", ".join(f"{name} {row[name]:.2f} s" for name in ("onset", "apex", "offset"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
-from keras_mer.face.detect import VIDEO_SIDE
+from keras_mer.face.detection import VIDEO_SIDE
 from keras_mer.runtime.io.outputs import PredictionLog, Recorder
 from keras_mer.runtime.io.video import open_source
 from keras_mer.runtime.options import add_model_options, load_recogniser
@@ -55,13 +55,6 @@ def parse_arguments() -> argparse.Namespace:
         "(default: 0.4)",
     )
     parser.add_argument(
-        "--detect-every",
-        type=int,
-        default=5,
-        metavar="N",
-        help="detect faces in every N-th frame and track them in between (default: 5)",
-    )
-    parser.add_argument(
         "--detect-side",
         type=int,
         default=VIDEO_SIDE,
@@ -82,19 +75,24 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = parse_arguments()
-    if options.smoothing < 0 or options.strip < 0 or options.detect_every < 1:
-        raise UserError("--smoothing and --strip take 0 or more, --detect-every 1 or more")
+    if options.smoothing < 0 or options.strip < 0:
+        raise UserError("--smoothing and --strip take 0 or more seconds")
     # SIGTERM ends like Ctrl-C; SIGINT is set too, since background shells ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     recogniser = load_recogniser(options, options.detect_side)
     window = None if options.no_display else Window("keras_mer")
     source = open_source(options.source, as_camera=options.as_camera, log=log)
-    predictions = PredictionLog(options.log, recogniser.classes) if options.log else None
+    predictions = None
+    if options.log:
+        predictions = PredictionLog(options.log, recogniser.classes, recogniser.detector_name)
     output = Recorder(options.output, source.fps or 25.0) if options.output else None
-    log(f"{source.name}: {recogniser.model.path} with {recogniser.model.engine}")
+    log(
+        f"{source.name}: {recogniser.model.path} with {recogniser.model.engine}, faces by "
+        f"{recogniser.detector_name}"
+    )
     live = Live(
-        Pipeline(recogniser, options.detect_every, options.smoothing),
+        Pipeline(recogniser, options.smoothing),
         source,
         window=window,
         predictions=predictions,

@@ -44,7 +44,7 @@ def test_tensorflow_is_imported_at_the_edges_only():
 
 #: Parts of the package from the ground up; a part imports its own level and those below it.
 LEVELS = (
-    {"errors", "files", "images", "kinds", "labels"},
+    {"engines", "errors", "files", "images", "kinds", "labels"},
     {"progress", "tf_logging"},
     {"config", "synthetic"},
     {"face"},
@@ -108,7 +108,7 @@ def test_no_two_files_import_each_other():
 @pytest.mark.parametrize("folder", ["runtime", "face"])
 def test_the_runtime_stands_on_numpy_and_opencv_alone(folder):
     heavy = {"tensorflow", "keras", "keras_cv", "sklearn", "matplotlib", "rich", "yaml", "pandas"}
-    allowed = {"errors", "face", "files", "images", "kinds", "labels", "runtime"}
+    allowed = {"engines", "errors", "face", "files", "images", "kinds", "labels", "runtime"}
     for path in files(folder):
         for name in imports(path):
             first, *rest = name.split(".")

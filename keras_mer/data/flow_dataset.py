@@ -17,7 +17,8 @@ from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError, nearest
 from keras_mer.face import apex as apexes
 from keras_mer.face import motion
-from keras_mer.face.detect import Detector, HaarDetector
+from keras_mer.face.detect import HaarDetector
+from keras_mer.face.detection import Detector, detector_name
 from keras_mer.face.prepare import MARGIN, SIDE, prepare
 from keras_mer.files import replacing
 from keras_mer.kinds import FLOW_METHODS, Preprocessing
@@ -145,7 +146,7 @@ def write(
         margin=margin,
         register=register,
         head_motion="removed" if head else "kept",
-        detector=getattr(detector, "name", type(detector).__name__),
+        detector=detector_name(detector),
         opencv=cv2.__version__,
         keras_mer=keras_mer.__version__,
     )

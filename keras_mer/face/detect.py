@@ -1,49 +1,32 @@
-"""Face detection: OpenCV's Haar cascade, or YuNet with five landmarks.
+"""Face detectors: OpenCV's Haar cascade, YuNet, BlazeFace, and the choice of one.
 
-Both search a downscaled copy of the image and return boxes in pixels of the original. YuNet's box
-is converted to a square at the position of the Haar cascade's box, so that a model trained on crops
-of one detector works with crops of the other.
+All search a downscaled copy of the image and return boxes in pixels of the original.
 """
 
+import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 
 from keras_mer.errors import UserError, nearest
-from keras_mer.face.align import EYES, block_mean
-from keras_mer.images import to_uint8
+from keras_mer.face import detector_files
+from keras_mer.face.blazeface import BlazeFaceDetector
+from keras_mer.face.detection import (
+    PHOTO_SIDE,
+    VIDEO_SIDE,
+    Detection,
+    Detector,
+    haar_like,
+    largest_first,
+    shrink,
+)
 
-#: Longest side, in pixels, of the searched copy: for photographs and for video.
-PHOTO_SIDE = 800
-VIDEO_SIDE = 320
+#: What `make_detector` makes; "auto" is the best whose file is found.
+DETECTORS = ("auto", "yunet", "blazeface", "haar")
 
-
-@dataclass(frozen=True)
-class Detection:
-    """A detected face.
-
-    Attributes:
-        box: x, y, width, height in whole pixels; square; may extend beyond the image.
-        score: the detector's confidence; Haar's is unbounded, YuNet's is in 0..1.
-        landmarks: five (x, y) points (the eye on the left of the image, the eye on its right, the
-            tip of the nose, the left and the right corner of the mouth), or None.
-    """
-
-    box: tuple[int, int, int, int]
-    score: float
-    landmarks: tuple[tuple[float, float], ...] | None = None
-
-
-class Detector(Protocol):
-    """Interface of a face detector; the two detectors of this module implement it."""
-
-    def detect(self, image: np.ndarray) -> list[Detection]:
-        """Detect the faces of a uint8 image, (h, w) gray or (h, w, 3) BGR, largest first."""
-        ...
+_log = logging.getLogger(__name__)
 
 
 class HaarDetector:
@@ -93,7 +76,7 @@ class HaarDetector:
             Detection(tuple(round(float(v) / scale) for v in box), float(weight))
             for box, weight in zip(boxes, np.ravel(weights), strict=True)
         ]
-        return _largest_first(found)
+        return largest_first(found)
 
 
 class YuNetDetector:
@@ -135,56 +118,85 @@ class YuNetDetector:
         found = []
         for row in faces if faces is not None else ():
             points = row[4:14].reshape(5, 2) / scale
+            # fitted to Haar boxes of the same faces
+            side = 0.5 * (row[2] / 0.80 + row[3] / 1.09) / scale
             found.append(
                 Detection(
-                    _haar_like(row[:4] / scale, points[:2]),
+                    haar_like(side, points[:2]),
                     float(row[14]),
                     tuple((float(x), float(y)) for x, y in points),
                 )
             )
-        return _largest_first(found)
+        return largest_first(found)
 
 
 def make_detector(
-    name: str = "haar", model: str | os.PathLike | None = None, max_side: int = PHOTO_SIDE
-) -> HaarDetector | YuNetDetector:
-    """Make the detector ``"haar"`` or ``"yunet"``; `model` is YuNet's ONNX file.
+    name: str = "auto",
+    model: str | os.PathLike | None = None,
+    max_side: int = PHOTO_SIDE,
+    threads: int = 1,
+    engine: str | None = None,
+) -> Detector:
+    """Make a face detector.
+
+    Args:
+        name: ``"yunet"``, ``"blazeface"`` or ``"haar"``; ``"auto"`` takes the first of them that
+            can be made, and logs one line if it is Haar.
+        model: YuNet's ONNX file or BlazeFace's TFLite file; None takes the one in the user's cache
+            folder or, of BlazeFace, in the installed wheel. With ``"auto"`` the file decides.
+        max_side: approximate longest side in pixels of the searched copy; up to `VIDEO_SIDE` the
+            settings are those for video.
+        threads, engine: of BlazeFace's interpreter.
 
     Raises:
-        UserError: for an unknown name, YuNet without its file, or another file.
+        UserError: for an unknown name, a network without its file, or another file.
     """
+    if name not in DETECTORS:
+        raise UserError(
+            f"unknown detector '{name}'{nearest(name, DETECTORS)}; expected "
+            f"{', '.join(DETECTORS[:-1])} or {DETECTORS[-1]}"
+        )
+    if name == "auto":
+        if model is None:
+            return _best(max_side, threads, engine)
+        name = "yunet" if Path(model).suffix == ".onnx" else "blazeface"
+    video = max_side <= VIDEO_SIDE
     if name == "haar":
         # Faces in video are larger and searched often: a coarser scale step is sufficient.
-        video = max_side <= VIDEO_SIDE
         return HaarDetector(max_side, 0.12, 1.2) if video else HaarDetector(max_side)
     if name == "yunet":
-        if model is None:
-            raise UserError(
-                "the yunet detector needs its file: --detector-model PATH "
-                "(`make detector` fetches it)"
-            )
-        return YuNetDetector(model, max_side)
-    raise UserError(f"unknown detector '{name}'{nearest(name, DETECTORS)}; expected haar or yunet")
+        return YuNetDetector(model or _file(name), max_side)
+    # Video needs a constant time per frame.
+    return BlazeFaceDetector(
+        model or _file(name), max_side, closer=not video, threads=threads, engine=engine
+    )
 
 
-DETECTORS = ("haar", "yunet")
+def _file(name: str) -> Path:
+    wanted = detector_files.YUNET if name == "yunet" else detector_files.BLAZEFACE
+    path = detector_files.find(wanted)
+    if path is None:
+        raise UserError(
+            f"the {name} detector needs its file {wanted.name}: `make detector` fetches it into "
+            f"{detector_files.cache_folder()}, or name one with --detector-model PATH"
+        )
+    return path
 
 
-def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
-    """Downscale by an integer factor to a longest side near `side`: (uint8 image, scale)."""
-    image = to_uint8(image)
-    factor = max(1, round(max(image.shape[:2]) / side))
-    factor = min(factor, *image.shape[:2])
-    return (image, 1.0) if factor == 1 else (block_mean(image, factor), 1 / factor)
-
-
-def _haar_like(box: np.ndarray, eyes: np.ndarray) -> tuple[int, int, int, int]:
-    """Convert YuNet's tall box to the square that the Haar cascade gives for these eyes."""
-    side = 0.5 * (box[2] / 0.80 + box[3] / 1.09)  # fitted to Haar boxes of the same faces
-    x = eyes[:, 0].mean() - side * (EYES[0][0] + EYES[1][0]) / 2
-    y = eyes[:, 1].mean() - side * EYES[0][1]
-    return round(float(x)), round(float(y)), round(float(side)), round(float(side))
-
-
-def _largest_first(found: list[Detection]) -> list[Detection]:
-    return sorted(found, key=lambda face: -face.box[2] * face.box[3])
+def _best(max_side: int, threads: int, engine: str | None) -> Detector:
+    """YuNet, BlazeFace or Haar, the first whose file is there and can be read."""
+    for name, wanted in (("yunet", detector_files.YUNET), ("blazeface", detector_files.BLAZEFACE)):
+        path = detector_files.find(wanted)
+        if path is None:
+            continue
+        try:
+            return make_detector(name, path, max_side, threads, engine)
+        except UserError as error:  # such as a file that this version of OpenCV cannot read
+            _log.warning("not used to detect faces: %s", error)
+    detector = make_detector("haar", max_side=max_side)
+    _log.warning(
+        "faces are detected by OpenCV's Haar cascade, which misses one in four, takes ten times as "
+        "long and does not align them by the eyes: `make detector` (scripts/fetch_detector.py) "
+        "fetches BlazeFace and YuNet"
+    )
+    return detector

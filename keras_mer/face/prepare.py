@@ -15,7 +15,8 @@ import numpy as np
 
 from keras_mer.errors import UserError
 from keras_mer.face.align import EYES, block_mean, crop
-from keras_mer.face.detect import Detection, Detector, HaarDetector
+from keras_mer.face.detect import HaarDetector
+from keras_mer.face.detection import Detection, Detector
 from keras_mer.images import convert
 
 #: Side of the crops in pixels, and the fraction of the face's side that is added on each side.
@@ -254,6 +255,8 @@ def _crop_frame(gray: np.ndarray, to_crop: np.ndarray, motion: np.ndarray, side:
     )
 
 
+# Not the best detector that is there: training data must be the same on every machine, and the
+# records of data and models made so far name this one. A clip shows one large frontal face.
 @lru_cache(maxsize=1)
 def _haar() -> HaarDetector:
     return HaarDetector()

@@ -15,7 +15,7 @@ from keras_mer.runtime.pipeline import Pipeline
 from keras_mer.runtime.recogniser import Recogniser
 from keras_mer.runtime.ui.live import Live, Summary
 
-PARTS = ("detect", "track", "crop", "model", "overlay")
+PARTS = ("detect", "crop", "model", "overlay")
 _WARM_UP = 50  # frames that are not timed
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_mer.errors import UserError, nearest
-from keras_mer.face.detect import Detector
+from keras_mer.face.detection import Detector, detector_name
 from keras_mer.kinds import FLOW_METHODS, SMALLEST_FLOW_SIDE, Preprocessing
 from keras_mer.labels import check_same_classes
 
@@ -203,7 +203,7 @@ def video_preprocessing(card: Card, detector: Detector) -> Preprocessing:
     lines = []
     if made.origin == "stated":
         lines.append(f"its preprocessing is stated, not recorded ({made.basis})")
-    used = getattr(detector, "name", type(detector).__name__)
+    used = detector_name(detector)
     if made.detector and used != made.detector:
         lines.append(f"it learned from faces found by '{made.detector}', here '{used}' finds them")
     if lines:

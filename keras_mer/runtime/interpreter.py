@@ -1,53 +1,20 @@
 """Inference with a TFLite file.
 
-The interpreter comes from ai-edge-litert, tflite-runtime or TensorFlow, whichever is found first;
-all three have the same interface. Samples run one at a time: a batch is not faster on a CPU (an
-int8 CNN takes 0.67 ms per image, alone and in a batch of 32; float32 and float16 are slightly
-slower in a batch) and fails for graphs with a Flatten layer, whose exported shape contains the
-batch size.
+Samples run one at a time: a batch is not faster on a CPU (an int8 CNN takes 0.67 ms per image,
+alone and in a batch of 32; float32 and float16 are slightly slower in a batch) and fails for graphs
+with a Flatten layer, whose exported shape contains the batch size.
 """
 
-import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from keras_mer.engines import ENGINES, load_engine, open_tflite
 from keras_mer.errors import UserError
 
-#: Interpreters in the order tried: package name and module.
-ENGINES = {
-    "ai-edge-litert": "ai_edge_litert.interpreter",
-    "tflite-runtime": "tflite_runtime.interpreter",
-    "tensorflow": "tensorflow.lite",
-}
-
-
-def load_engine(name: str | None = None) -> tuple[str, type]:
-    """The package name and interpreter class of the first one installed, or of the one named.
-
-    Raises:
-        UserError: when none can be imported, or the named one cannot.
-    """
-    if name is not None and name not in ENGINES:
-        raise UserError(f"unknown interpreter '{name}'; expected one of {', '.join(ENGINES)}")
-    reasons = []
-    for package in [name] if name else ENGINES:
-        # tflite-runtime was built for numpy 1; importing it with numpy 2 prints a traceback.
-        if package == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
-            reasons.append(f"tflite-runtime needs numpy < 2, here is {np.__version__}")
-            continue
-        try:
-            if package == "tensorflow":
-                return package, importlib.import_module("tensorflow").lite.Interpreter
-            return package, importlib.import_module(ENGINES[package]).Interpreter
-        except ImportError as error:
-            reasons.append(f"{package}: {error}")
-    raise UserError(
-        f"no TFLite interpreter ({'; '.join(reasons)}): pip install ai-edge-litert, "
-        "or see requirements-edge.txt"
-    )
+__all__ = ["ENGINES", "TFLiteModel", "load_engine"]
 
 
 class TFLiteModel:
@@ -71,22 +38,7 @@ class TFLiteModel:
     def __init__(self, path: str | os.PathLike, threads: int = 1, engine: str | None = None):
         self.path = Path(path)
         self.threads = threads
-        if threads < 1:
-            raise UserError(f"threads: expected at least 1, got {threads}")
-        try:
-            with self.path.open("rb") as file:
-                head = file.read(8)
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}") from None
-        if head[4:] != b"TFL3":
-            size = self.path.stat().st_size
-            raise UserError(f"{path}: not a TFLite file ({size} bytes); export it again")
-        self.engine, interpreter = load_engine(engine)
-        try:
-            self._interpreter = interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise UserError(self._refusal(str(error))) from None
+        self.engine, self._interpreter = open_tflite(path, threads, engine)
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
@@ -126,21 +78,6 @@ class TFLiteModel:
             value = self._interpreter.get_tensor(self._output["index"])[0]
             row[...] = _dequantize(value, self._output)
         return out
-
-    def _refusal(self, reason: str) -> str:
-        """One line that explains the interpreter's error message for the file."""
-        first = " ".join(reason.split())
-        if self.engine == "tflite-runtime" and "builtin opcode" in first:
-            return (
-                f"{self.path}: tflite-runtime cannot run it (it reads no dynamic-range files made "
-                "today); use the int8, float16 or float32 variant, or install ai-edge-litert"
-            )
-        if "Flex" in first or "Select TensorFlow" in first:
-            return f"{self.path}: holds TensorFlow operators; export it with builtin operators only"
-        return (
-            f"{self.path}: corrupt, or made for another interpreter than {self.engine} "
-            f"({first[:120]}); export it again"
-        )
 
 
 def _quantize(sample: np.ndarray, detail: dict) -> np.ndarray:

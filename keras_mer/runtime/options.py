@@ -2,8 +2,9 @@
 
 import argparse
 
-from keras_mer.face.detect import DETECTORS, PHOTO_SIDE
-from keras_mer.runtime.interpreter import ENGINES
+from keras_mer.engines import ENGINES
+from keras_mer.face.detect import DETECTORS
+from keras_mer.face.detection import PHOTO_SIDE
 from keras_mer.runtime.recogniser import Recogniser
 
 DEFAULT_MODEL = "saved_models/expressions"
@@ -29,12 +30,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--engine", choices=tuple(ENGINES), help="TFLite interpreter (default: first installed)"
     )
     group.add_argument(
-        "--detector", choices=DETECTORS, default="haar", help="face detector (default: haar)"
+        "--detector",
+        choices=DETECTORS,
+        default="auto",
+        help="face detector (default: auto, the first of the others whose file is there)",
     )
     group.add_argument(
         "--detector-model",
         metavar="PATH",
-        help="YuNet's ONNX file, for --detector yunet (`make detector` fetches it)",
+        help="YuNet's ONNX or BlazeFace's TFLite file, if it is not where `make detector` puts it",
     )
 
 

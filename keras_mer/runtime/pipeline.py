@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from keras_mer.errors import UserError
-from keras_mer.face.detect import VIDEO_SIDE, Detection, shrink
+from keras_mer.face.detection import VIDEO_SIDE, Detection, shrink
 from keras_mer.face.prepare import place_of, prepare
 from keras_mer.runtime.card import video_preprocessing
 from keras_mer.runtime.recogniser import Expression, Face, Recogniser
@@ -30,11 +30,10 @@ class TrackedFace(Face):
 
 
 class Pipeline:
-    """Face detection every few frames, tracking in between, classification and smoothing.
+    """Face detection in every frame, tracking, classification and smoothing.
 
     Args:
         recogniser: model and detector; load it with ``max_side=VIDEO_SIDE``.
-        detect_every: frames from one detector run to the next.
         smoothing: half-life in seconds of the moving average of the probabilities; 0 disables it.
 
     Raises:
@@ -42,10 +41,10 @@ class Pipeline:
             unknown.
 
     Attributes:
-        seconds: duration of each step for the last frame: detect, track, crop, model.
+        seconds: duration of each step for the last frame: detect, crop, model.
     """
 
-    def __init__(self, recogniser: Recogniser, detect_every: int = 5, smoothing: float = 0.4):
+    def __init__(self, recogniser: Recogniser, smoothing: float = 0.4):
         if recogniser.card.task == "flow":
             raise UserError(
                 f"{recogniser.card.name} reads flow from onset to apex, which a live view does not "
@@ -55,12 +54,10 @@ class Pipeline:
         self._preprocessing = None
         if recogniser.card.task == "clip":
             self._preprocessing = video_preprocessing(recogniser.card, recogniser.detector)
-        self.detect_every = max(1, detect_every)
         self.smoothing = smoothing
         self.tracker = Tracker()
         self.seconds: dict[str, float] = {}
         self._side = getattr(recogniser.detector, "max_side", VIDEO_SIDE)
-        self._count = self._since_detection = 0
         self._smoothers: dict[int, Smoother] = {}
         self._clips: dict[int, deque[tuple[np.ndarray, Detection, float]]] = {}
 
@@ -79,21 +76,14 @@ class Pipeline:
         if cut:
             self.tracker.reset()
         small, scale = shrink(image, self._side)
-        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        self.tracker.move(grey, scale)
-        ticks.append(clock.perf_counter())
-        self._since_detection += 1
-        due = self._count == 0 or self._since_detection >= self.detect_every
-        if cut or due or self.tracker.needs_detection:
-            found = [_scaled(face, 1 / scale) for face in self.recogniser.detector.detect(small)]
+        found = [_scaled(face, 1 / scale) for face in self.recogniser.detector.detect(small)]
+        self.tracker.update(found, time)
+        if cut:  # no later frame can confirm a face of a single image
             self.tracker.update(found, time)
-            if cut:  # no later frame can confirm a face of a single image
-                self.tracker.update(found, time)
-            self._since_detection = 0
-        self._count += 1
         ticks.append(clock.perf_counter())
         tracks = self.tracker.visible
         if self._preprocessing:
+            grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
             samples = [self._clip(track, grey, scale, time) for track in tracks]
         else:
             samples = [self.recogniser.crop(image, track.detection) for track in tracks]
@@ -106,7 +96,7 @@ class Pipeline:
         faces = [self._face(t, raw, time) for t, raw in zip(tracks, raws, strict=True)]
         self._remove_lost()
         parts = np.diff(ticks)
-        self.seconds = dict(zip(("track", "detect", "crop", "model"), parts, strict=True))
+        self.seconds = dict(zip(("detect", "crop", "model"), parts, strict=True))
         return faces
 
     def _clip(self, track: Track, grey: np.ndarray, scale: float, time: float) -> np.ndarray:

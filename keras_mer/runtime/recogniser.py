@@ -10,7 +10,8 @@ import numpy as np
 from keras_mer import images
 from keras_mer.errors import UserError
 from keras_mer.face.align import align, crop
-from keras_mer.face.detect import PHOTO_SIDE, Detection, Detector, make_detector
+from keras_mer.face.detect import DETECTORS, make_detector
+from keras_mer.face.detection import PHOTO_SIDE, Detection, Detector, detector_name
 from keras_mer.runtime.card import Card
 from keras_mer.runtime.card import read as read_card
 from keras_mer.runtime.interpreter import TFLiteModel
@@ -38,7 +39,7 @@ class Face(Expression):
     Attributes:
         box: x, y, width, height in pixels of the image.
         score: the detector's confidence (see `keras_mer.face.detect.Detection`).
-        landmarks: five (x, y) points where the detector gives them, else None.
+        landmarks: (x, y) points where the detector gives them, else None (see there).
     """
 
     box: tuple[int, int, int, int]
@@ -60,7 +61,7 @@ class Recogniser:
         card: the model's `Card`.
         classes: class names in the order of the model's outputs.
         model: the `TFLiteModel`.
-        detector: the face detector.
+        detector: the face detector; `detector_name` its name.
     """
 
     def __init__(self, card: Card, model: TFLiteModel, detector: Detector):
@@ -78,6 +79,7 @@ class Recogniser:
         self.classes = card.classes
         self.model = model
         self.detector = detector
+        self.detector_name = detector_name(detector)
 
     @classmethod
     def load(
@@ -85,7 +87,7 @@ class Recogniser:
         path: str | os.PathLike,
         variant: str | None = None,
         threads: int = 1,
-        detector: str | Detector = "haar",
+        detector: str | Detector = "auto",
         detector_model: str | os.PathLike | None = None,
         max_side: int = PHOTO_SIDE,
         engine: str | None = None,
@@ -97,8 +99,12 @@ class Recogniser:
             variant: ``"float32"``, ``"float16"``, ``"dynamic"`` or ``"int8"``; None takes the
                 card's default.
             threads: threads of one inference.
-            detector: ``"haar"``, ``"yunet"``, or an object with a `detect` method.
-            detector_model: YuNet's ONNX file.
+            detector: ``"yunet"``, ``"blazeface"``, ``"haar"``, the best of them that is there
+                (``"auto"``), or an object with a `detect` method. A model of clips or flow has
+                learned from faces as one detector finds them: "auto" is then the one that its card
+                names.
+            detector_model: the detector's file, where it is not in the cache folder or the
+                installed wheel (see `keras_mer.face.detect.make_detector`).
             max_side: longest side in pixels of the copy in which faces are searched.
             engine: the interpreter's package; None takes the first installed.
 
@@ -123,7 +129,10 @@ class Recogniser:
             raise UserError(f"{path}: expected a model's folder or a .tflite file")
         card.check_size(file)
         if isinstance(detector, str):
-            detector = make_detector(detector, detector_model, max_side)
+            learned = card.preprocessing.detector if card.preprocessing else ""
+            if detector == "auto" and detector_model is None and learned in DETECTORS:
+                detector = learned
+            detector = make_detector(detector, detector_model, max_side, threads, engine)
         return cls(card, TFLiteModel(file, threads, engine), detector)
 
     def predict(self, image: np.ndarray | Iterable[np.ndarray]) -> list[Face] | list[list[Face]]:

@@ -205,8 +205,13 @@ class Spotter:
         )
 
 
-def interval_row(interval: ExpressionInterval, clip: ClipReader) -> dict[str, object]:
-    """An interval as a table row: seconds, the clip's own frame numbers and the prediction."""
+def interval_row(
+    interval: ExpressionInterval, clip: ClipReader, detector: str
+) -> dict[str, object]:
+    """An interval as a table row: seconds, the clip's own frame numbers and the prediction.
+
+    `detector` is the name of the one that found the face.
+    """
     times = {"onset": interval.onset, "apex": interval.apex, "offset": interval.offset}
     expression = interval.expression
     return {
@@ -217,6 +222,7 @@ def interval_row(interval: ExpressionInterval, clip: ClipReader) -> dict[str, ob
         "agreement": round(interval.agreement, 3),
         "amplitude": round(interval.amplitude, 5),
         **dict(zip(("x", "y", "width", "height"), interval.box, strict=True)),
+        "detector": detector,
         **{name: round(value, 5) for name, value in expression.probabilities.items()},
     }
 

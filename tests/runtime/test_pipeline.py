@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mer.errors import UserError
-from keras_mer.face.detect import VIDEO_SIDE
+from keras_mer.face.detection import VIDEO_SIDE
 from keras_mer.runtime import Recogniser
 from keras_mer.runtime import pipeline as pipelines
 from keras_mer.runtime.io.frame_reader import FrameReader
@@ -35,20 +35,6 @@ def test_one_face_keeps_its_identity_and_its_box(recogniser, video):
         )
     assert results[40][0].label == "sad" and results[90][0].label == "happy"
     assert results[51][0].raw.label == "happy" and results[51][0].label == "sad"
-
-
-def test_detection_runs_every_few_frames_only(recogniser, video):
-    class Counting:
-        max_side, runs = VIDEO_SIDE, 0
-
-        def detect(self, image):
-            self.runs += 1
-            return recogniser.detector.detect(image)
-
-    counting = Counting()
-    other = Recogniser(recogniser.card, recogniser.model, counting)
-    follow(other, video, detect_every=10)
-    assert 10 <= counting.runs <= 16
 
 
 def test_smoothing_reduces_label_changes(recogniser):
@@ -83,7 +69,7 @@ def test_boxes_are_in_pixels_of_the_full_frame(recogniser):
     x, y, width, height = faces[0].box
     assert (x + width / 2, y + height / 2) == pytest.approx((900, 500), abs=50)
     assert width > 300
-    assert set(pipeline.seconds) == {"track", "detect", "crop", "model"}
+    assert set(pipeline.seconds) == {"detect", "crop", "model"}
 
 
 def test_a_clip_model_gets_the_last_frames_of_a_face(tiny_models):
@@ -121,7 +107,7 @@ def test_a_live_clip_is_prepared_as_the_card_says(tiny_models, monkeypatch):
 
 
 def test_nothing_is_kept_for_faces_that_are_gone(recogniser):
-    pipeline = Pipeline(recogniser, detect_every=1)
+    pipeline = Pipeline(recogniser)
     for number in range(200):
         image = scene((160, 120, 110, 250)) if number % 40 < 8 else scene()
         pipeline.process(image, number / 10)

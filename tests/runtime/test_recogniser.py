@@ -145,3 +145,14 @@ def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"x")
     with pytest.raises(UserError, match=r"expected a model's folder or a \.tflite file"):
         Recogniser.load(tmp_path / "model.keras")
+
+
+def test_a_model_of_expressions_is_no_detector(tiny_model):
+    with pytest.raises(UserError, match=r"not BlazeFace full range \(input \(1, 48, 48, 1\)"):
+        Recogniser.load(
+            tiny_model, detector="blazeface", detector_model=tiny_model / "model-float32.tflite"
+        )
+
+
+def test_a_model_of_clips_keeps_the_detector_it_learned_from(tiny_models):
+    assert Recogniser.load(tiny_models / "clip").detector_name == "haar"

@@ -39,7 +39,8 @@ def test_drawing_no_face_and_many_faces():
 
 
 def test_the_script_finds_the_change(script, tiny_model, video, tmp_path):
-    done = script("timeline.py", video, "--model", tiny_model, "--png", "out/t.png")
+    done = script("timeline.py", video, "--model", tiny_model, "--png", "out/t.png",
+                  "--detector", "haar")  # fmt: skip
     assert done.returncode == 0, done.stderr
     changes = [line.split() for line in done.stdout.splitlines() if "->" in line]
     path = [changes[0][2], *(words[4] for words in changes)]
@@ -49,6 +50,7 @@ def test_the_script_finds_the_change(script, tiny_model, video, tmp_path):
     with (tmp_path / "one-face-timeline.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) >= 95 and rows[0]["label"] == "sad"
+    assert {row["detector"] for row in rows} == {"haar"}
 
 
 def test_the_script_refuses_a_camera(script, tiny_model):

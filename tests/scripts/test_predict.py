@@ -25,7 +25,7 @@ def photos(tmp_path):
 
 def test_a_folder_of_images(script, tiny_model, photos, tmp_path):
     done = script("predict.py", "--model", tiny_model, photos, "--json", "out.json",
-                  "--csv", "out.csv", "--annotate", "drawn")  # fmt: skip
+                  "--csv", "out.csv", "--annotate", "drawn", "--detector", "haar")  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line for line in done.stdout.splitlines()[2:]}
     assert "happy" in rows[str(photos / "bright.jpg")]
@@ -37,6 +37,7 @@ def test_a_folder_of_images(script, tiny_model, photos, tmp_path):
     assert "notes.txt" not in done.stderr
 
     value = json.loads((tmp_path / "out.json").read_text())
+    assert value["detector"] == "haar" and "faces by haar" in done.stderr
     assert len(value["images"]) == 3 and len(value["skipped"]) == 3
     face = value["images"][0]["faces"][0]
     assert face["label"] == "happy" and len(face["box"]) == 4 and len(face["probabilities"]) == 3
@@ -78,11 +79,12 @@ def test_crops_need_no_detection(script, tiny_model, tmp_path):
         (["nothing.jpg"], "none of the 1 files could be read"),
         (["."], "no images in ."),
         (["a.jpg", "--model", "nowhere"], "nowhere: no such model"),
-        (["a.jpg", "--detector", "yunet"], "needs its file: --detector-model PATH"),
+        (["a.jpg", "--detector", "yunet"], "the yunet detector needs its file"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(script, tiny_model, tmp_path, arguments, message):
     (tmp_path / "empty").mkdir()
-    done = script("predict.py", "--model", tiny_model, *arguments, cwd=tmp_path / "empty")
+    options = {"cwd": tmp_path / "empty", "XDG_CACHE_HOME": str(tmp_path)}
+    done = script("predict.py", "--model", tiny_model, *arguments, **options)
     assert done.returncode == 2
     assert message in done.stderr and "Traceback" not in done.stderr

@@ -25,7 +25,7 @@ def count_frames(path):
 
 def test_a_file_without_a_window(script, tiny_model, video, tmp_path):
     done = script("webcam.py", "--source", video, "--model", tiny_model, "--no-display",
-                  "--output", "out.mp4", "--log", "log.csv")  # fmt: skip
+                  "--output", "out.mp4", "--log", "log.csv", "--detector", "haar")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "100 frames in" in done.stdout and "a face in 9" in done.stdout
     assert "face 1: 9" in done.stdout and "wrote out.mp4" in done.stdout
@@ -33,6 +33,7 @@ def test_a_file_without_a_window(script, tiny_model, video, tmp_path):
     rows = rows_of(tmp_path / "log.csv")
     assert len(rows) >= 97 and {row["face"] for row in rows} == {"1"}
     assert rows[-1]["frame"] == "99" and rows[-1]["label"] == "happy"
+    assert rows[-1]["detector"] == "haar" and "faces by haar" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -17,25 +17,27 @@ _CODES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 
 
 class PredictionLog:
-    """Log with one row per face: time, identity, box, label and the probability of every class.
+    """Log with one row per face: time, identity, box, detector, label, every class's probability.
 
     Rows are flushed after each frame, so that the file is complete whenever the program ends.
 
     Args:
         path: ends in ``.csv`` or ``.jsonl``; an existing file is replaced.
         classes: class names in the order of the model's outputs.
+        detector: name of the face detector.
 
     Raises:
         UserError: for another suffix.
     """
 
-    def __init__(self, path: str | os.PathLike, classes: Sequence[str]):
+    def __init__(self, path: str | os.PathLike, classes: Sequence[str], detector: str):
         self.path = Path(path)
         if self.path.suffix not in LOG_SUFFIXES:
             raise UserError(f"{path}: expected a log ending in .csv or .jsonl")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.header = ["time", "frame", "face", "x", "y", "width", "height", "label", "confidence"]
-        self.header += classes
+        self.detector = detector
+        self.header = ["time", "frame", "face", "x", "y", "width", "height", "detector"]
+        self.header += ["label", "confidence", *classes]
         self._file = self.path.open("w", newline="", encoding="utf-8")
         self._table = csv.writer(self._file) if self.path.suffix == ".csv" else None
         if self._table:
@@ -45,7 +47,7 @@ class PredictionLog:
         """Write the faces of one frame; `time` is in seconds."""
         for face in faces:
             probabilities = [round(value, 5) for value in face.probabilities.values()]
-            row = [round(time, 4), frame, face.id, *face.box, face.label]
+            row = [round(time, 4), frame, face.id, *face.box, self.detector, face.label]
             row += [round(face.confidence, 5), *probabilities]
             if self._table:
                 self._table.writerow(row)

@@ -21,7 +21,7 @@ def face(box=(10, 20, 30, 30), identity=1):
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_a_log_is_complete_before_it_is_closed(tmp_path, suffix):
     path = tmp_path / f"new/log{suffix}"
-    log = PredictionLog(path, CLASSES)
+    log = PredictionLog(path, CLASSES, "yunet")
     log.add(0.04, 1, [face(), face(identity=2)])
     log.add(0.08, 2, [])
     with path.open() as file:  # not closed yet
@@ -29,13 +29,14 @@ def test_a_log_is_complete_before_it_is_closed(tmp_path, suffix):
     assert [int(row["face"]) for row in rows] == [1, 2]
     first = rows[0]
     assert float(first["time"]) == 0.04 and int(first["x"]) == 10 and first["label"] == "happy"
+    assert first["detector"] == "yunet"
     assert [float(first[name]) for name in CLASSES] == [0.1, 0.2, 0.7]
     log.close()
 
 
 def test_unknown_file_types_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"expected a log ending in \.csv or \.jsonl"):
-        PredictionLog(tmp_path / "log.txt", CLASSES)
+        PredictionLog(tmp_path / "log.txt", CLASSES, "haar")
     with pytest.raises(UserError, match=r"expected a video ending in \.mp4"):
         Recorder(tmp_path / "out.gif", 25)
 
