@@ -117,6 +117,7 @@ compare: $(READY)  ## compare evaluated runs, with paired differences (RUNS="run
 benchmark: $(READY)  ## measure latency, throughput, memory, disturbances, labeled photographs (MODEL, DATA, PHOTOS)
 	$(PY) scripts/benchmark.py --model $(MODEL) $(ARGS)
 	$(PY) scripts/benchmark_runtime.py --model $(MODEL)
+	$(PY) scripts/benchmark_detectors.py
 	$(PY) scripts/benchmark_faces.py --model $(MODEL) $(call option,--data,$(DATA))
 	$(if $(PHOTOS),$(PY) scripts/benchmark_photographs.py $(PHOTOS) --model $(MODEL))
 	$(PY) scripts/benchmark_learning.py

@@ -246,8 +246,80 @@ def test_one_key_in_two_spellings_is_refused(tmp_path):
         recipes.load(path)
 
 
+#: As version 0.1 wrote it into the card of a distilled model.
+OLD_RECIPE = {
+    "name": "fer2013-cnn-third",
+    "data": {
+        "sources": {"fer2013": "data/fer2013"},
+        "vocabulary": "fer7",
+        "split": "official",
+        "fractions": [0.8, 0.1, 0.1],
+        "folds": 5,
+        "fold": 0,
+        "seed": 0,
+        "drop_duplicates": True,
+    },
+    "model": {"name": "cnn", "size": 48},
+    "augment": {
+        "flip": True,
+        "shift": 0.12,
+        "rotate": 12.0,
+        "zoom": 0.15,
+        "brightness": 0.0,
+        "contrast": 0.0,
+        "erase": 0.3,
+        "mixup": 0.0,
+        "cutmix": 0.0,
+    },
+    "training": {
+        "epochs": 24,
+        "batch": 64,
+        "optimizer": "sgd",
+        "rate": 0.03,
+        "momentum": 0.9,
+        "weight_decay": 0.0005,
+        "schedule": "cosine",
+        "warmup": 1.0,
+        "plateau_factor": 0.5,
+        "plateau_patience": 4,
+        "patience": 0,
+        "monitor": "accuracy",
+        "imbalance": "none",
+        "focal_gamma": 2.0,
+        "label_smoothing": 0.1,
+        "precision": "mixed_bfloat16",
+        "seed": 0,
+        "deterministic": False,
+        "tensorboard": False,
+    },
+    "transfer": {
+        "weights": "runs/fer2013-cnn-born-again",
+        "head": True,
+        "epochs": 0,
+        "rate": 0.01,
+        "unfreeze": "all",
+        "batch_norm": True,
+    },
+    "student": {
+        "teachers": ["runs/fer2013-cnn-born-again"],
+        "model": {},
+        "changes": {},
+        "hard": 0.3,
+        "temperature": 2.0,
+        "epochs": 0,
+        "matching": 0.0,
+    },
+}
+
+
 def test_the_recipe_of_a_saved_model_of_an_earlier_version_is_read():
-    card = json.loads((REPOSITORY / "saved_models/fer2013-cnn/card.json").read_text())
-    recipe = recipes.parse(card["training"]["recipe"], "card.json")
+    recipe = recipes.parse(OLD_RECIPE, "card.json")
     assert recipe.split.method == "official" and recipe.student.temperature == 2.0
+    assert recipes.parse(recipe.to_dict(), "again") == recipe
+
+
+@pytest.mark.parametrize("name", ["expressions", "fer2013-cnn"])
+def test_the_recipe_of_a_shipped_model_is_read(name):
+    card = json.loads((REPOSITORY / f"saved_models/{name}/card.json").read_text())
+    recipe = recipes.parse(card["training"]["recipe"], "card.json")
     assert recipes.parse(recipe.to_dict(), "again") == recipe
