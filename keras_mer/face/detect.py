@@ -3,6 +3,7 @@
 All search a downscaled copy of the image and return boxes in pixels of the original.
 """
 
+import functools
 import logging
 import os
 from pathlib import Path
@@ -194,9 +195,14 @@ def _best(max_side: int, threads: int, engine: str | None) -> Detector:
         except UserError as error:  # such as a file that this version of OpenCV cannot read
             _log.warning("not used to detect faces: %s", error)
     detector = make_detector("haar", max_side=max_side)
+    _warn_of_haar()
+    return detector
+
+
+@functools.cache  # once in a process, however many detectors it makes
+def _warn_of_haar() -> None:
     _log.warning(
         "faces are detected by OpenCV's Haar cascade, which misses one in four, takes ten times as "
         "long and does not align them by the eyes: `make detector` (scripts/fetch_detector.py) "
         "fetches BlazeFace and YuNet"
     )
-    return detector

@@ -204,8 +204,8 @@ def test_a_stated_preprocessing_warns_once_and_an_unknown_one_is_refused(
     (folder / "card.json").write_text(json.dumps(card))
     done = script(name, recordings / "a.avi", "--model", folder)
     assert done.returncode == 2 and "cannot run on video" in done.stderr
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO: ")]
-    assert len(lines) == 1 and lines[0].startswith("error: ")
+    # TFLite's INFO, and the line about the detector where only Haar is there, may come before it
+    assert done.stderr.splitlines()[-1].startswith("error: ") and "Traceback" not in done.stderr
 
 
 def test_a_video_needs_a_model_of_clips_or_the_timeline(script, tiny_model, recordings):
