@@ -58,7 +58,7 @@ def main() -> None:
     truth, model = part.labels(), TFLiteModel(card.file(args.variant))
     probabilities = model.predict(faces)
     found = bootstrap.estimate(truth, probabilities.argmax(1), len(card.classes)).intervals()
-    table = disturbances.table(model.predict, faces, truth)
+    table = disturbances.table(model.predict, faces, truth, probabilities)
     print(
         f"\n{card.name}, {model.path.name}: {len(truth):,} faces of {split}, accuracy "
         f"{report.percent(found['accuracy'])}, UAR {report.percent(found['uar'])}\n"

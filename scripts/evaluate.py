@@ -76,7 +76,10 @@ def on_split(args: argparse.Namespace) -> None:
         if kind != "image":
             raise UserError(f"--disturbances: defined for photographs, not for models of {kind}s")
         found.scores["disturbances"] = disturbances.table(
-            lambda images: evaluate.predict(model, images), found.images, found.manifest.labels()
+            lambda images: evaluate.predict(model, images),
+            found.images,
+            found.manifest.labels(),
+            found.probabilities,
         )
     out = args.out or args.run / f"evaluation-{split}"
     report(found, out, f"{recipe.name} on {split}", args.run if split == "test" else None)

@@ -32,6 +32,7 @@ def table(
     predict: Callable[[np.ndarray], np.ndarray],
     images: np.ndarray,
     truth: np.ndarray,
+    probabilities: np.ndarray,
     *,
     seed: int = 0,
 ) -> dict:
@@ -41,6 +42,7 @@ def table(
         predict: uint8 (samples, height, width, channels) -> probabilities (samples, classes).
         images: uint8 faces; the disturbances' strengths are meant for 48 pixels.
         truth: class indices (samples,).
+        probabilities: of the images as they are, (samples, classes).
         seed: of the noise.
 
     Returns:
@@ -48,12 +50,13 @@ def table(
         ``mean`` and ``worst`` of these.
     """
 
-    def accuracy(pixels: np.ndarray) -> float:
-        return float((predict(pixels).argmax(1) == truth).mean())
+    def accuracy(found: np.ndarray) -> float:
+        return float((found.argmax(1) == truth).mean())
 
-    clean = accuracy(images)
+    clean = accuracy(probabilities)
     cost = {
-        name: round(100 * (clean - accuracy(apply(name, images, seed))), 2) for name in DISTURBANCES
+        name: round(100 * (clean - accuracy(predict(apply(name, images, seed)))), 2)
+        for name in DISTURBANCES
     }
     values = list(cost.values())
     return {

@@ -27,7 +27,7 @@ def test_the_table_subtracts_accuracies(faces):
         said = np.where(dark, 0, truth)
         return np.eye(2)[said]
 
-    found = disturbances.table(darkness, faces, truth)
+    found = disturbances.table(darkness, faces, truth, darkness(faces))
     assert found["accuracy"] == 1
     costs = {
         name: 50.0 if disturbances.apply(name, faces).mean() < 120 else 0.0
