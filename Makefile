@@ -68,6 +68,10 @@ export: $(READY)  ## export a run to TFLite and verify parity with Keras (RUN, O
 loso: $(READY)  ## leave-one-subject-out cross-validation of clips; resumable (RECIPE, DATA, SET)
 	$(PY) scripts/loso.py $(RECIPE_OPTIONS) $(if $(filter file,$(origin RUN)),,--run $(RUN)) $(ARGS)
 
+.PHONY: flow
+flow: $(READY)  ## compute flow images of clips, or draw a clip's motion (DATA=SOURCE=PATH, OUT)
+	$(PY) scripts/flow.py $(call option,--data,$(DATA)) $(call option,--out,$(OUT)) $(ARGS)
+
 .PHONY: ssl-kd
 ssl-kd: RECIPE := $(if $(filter file,$(origin RECIPE)),ssl-kd-demo,$(RECIPE))
 ssl-kd: $(READY)  ## DINO, fine-tuning, distillation, export; resumable (RECIPE, DATA, SET)

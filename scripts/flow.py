@@ -11,11 +11,15 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="The folder is itself a dataset, of the source flow-images. Examples: "
-        "scripts/flow.py --source casme2 --data data/casme2 --out data/casme2-flow; "
-        "scripts/flow.py --source samm --data data/samm --picture 006_1_2 --out motion.png",
+        "scripts/flow.py --data casme2=data/casme2 --out data/casme2-flow; "
+        "scripts/flow.py --data samm=data/samm --picture 006_1_2 --out motion.png",
     )
-    parser.add_argument("--source", required=True, help="casme2, smic, samm, megc2019, clips, ...")
-    parser.add_argument("--data", required=True, metavar="PATH", help="path of the dataset")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="SOURCE=PATH",
+        help="the dataset and its path; sources are casme2, smic, samm, megc2019, clips, ...",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -76,7 +80,10 @@ def main() -> None:
         if not equals:
             raise UserError(f"--set {text}: expected key=value, e.g. camera=NIR")
         options[key] = value
-    manifest = sources.load(args.source, args.data, **options)
+    source, equals, path = args.data.partition("=")
+    if not equals:
+        raise UserError(f"--data {args.data}: expected SOURCE=PATH, e.g. casme2={args.data}")
+    manifest = sources.load(source, path, **options)
     if args.vocabulary:
         manifest = sources.relabel(manifest, labels.vocabulary(args.vocabulary))
     how = {

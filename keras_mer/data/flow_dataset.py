@@ -1,10 +1,11 @@
 """Flow images of a dataset of clips, in a folder that `sources/flow_images.py` reads."""
 
 import csv
+import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ from keras_mer.face.detection import Detector, detector_name
 from keras_mer.face.prepare import MARGIN, SIDE, prepare
 from keras_mer.files import replacing
 from keras_mer.kinds import FLOW_METHODS, Preprocessing
+from keras_mer.progress import console, track
 
 COLUMNS = (
     "file", "dataset", "subject", "clip", "label", "onset", "apex", "offset", "fps", "amplitude",
@@ -183,6 +185,43 @@ def write(
             table.writerows(done)
         record.write(new)
     return len(done), failed
+
+
+def computed(manifest: Manifest, name: str) -> Path:
+    """The folder ``data/flow/NAME-KEY`` with the flow images of clips, computed where missing.
+
+    KEY is a digest of the rows, the modification times of the clips' folders and the version of
+    the package, so that other clips or another table give another folder.
+
+    Args:
+        manifest: of clips.
+        name: of the dataset.
+
+    Raises:
+        UserError: as `write`.
+    """
+    digest = hashlib.sha256(keras_mer.__version__.encode())
+    for sample in manifest:
+        file = manifest.root / sample.path
+        changed = file.stat().st_mtime_ns if file.exists() else 0
+        digest.update(repr((astuple(sample), changed)).encode())
+    folder = Path("data/flow") / f"{name}-{digest.hexdigest()[:12]}"
+    if not (folder / "samples.csv").is_file():
+        count, failed = write(manifest, folder, progress=track)
+        console.print(f"wrote {count:,} flow images of {name} to {folder}", markup=False)
+        for path, reason in failed[:5]:
+            console.print(f"left out: {path}: {reason}", markup=False)
+    return folder
+
+
+def with_prefixes(sample: Sample) -> Sample:
+    """The sample with its dataset before subject and clip, as a folder of flow images has them."""
+    named = {
+        key: value if value.startswith(f"{sample.source}:") else f"{sample.source}:{value}"
+        for key in ("subject", "clip")
+        if (value := getattr(sample, key))
+    }
+    return replace(sample, **named)
 
 
 def _row(sample: Sample, moved: Rise) -> dict[str, object]:

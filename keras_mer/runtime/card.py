@@ -197,7 +197,7 @@ def video_preprocessing(card: Card, detector: Detector) -> Preprocessing:
         what = "flow images" if card.task == "flow" else "clips"
         raise UserError(
             f"{card.name} cannot run on video: how the {what} it learned from were computed is not "
-            "recorded; compute them with this project (scripts/flow.py), or state it in the "
+            "recorded; compute them with this project (make flow), or state it in the "
             "recipe (data.preprocessing, see docs/clips.md), then train and export again"
         )
     lines = []

@@ -2,13 +2,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from keras_mer import synthetic
-from keras_mer.data import flow_dataset, sources
+from keras_mer.data import build, flow_dataset, sources
 from keras_mer.errors import UserError
 from keras_mer.kinds import Preprocessing
 from tests.conftest import REPOSITORY
@@ -66,7 +67,7 @@ def test_the_script(drawn, tmp_path):
 
     def run(*args):
         return subprocess.run(
-            [sys.executable, "scripts/flow.py", "--source", "casme2", "--data", str(folder), *args],
+            [sys.executable, "scripts/flow.py", "--data", f"casme2={folder}", *args],
             cwd=REPOSITORY, capture_output=True, text=True,
         )  # fmt: skip
 
@@ -85,3 +86,32 @@ def test_the_script(drawn, tmp_path):
     assert cv2.imread(str(shot)).shape == (240, 960, 3)
     done = run("--out", str(out))
     assert done.returncode == 2 and "error:" in done.stderr and "in use" in done.stderr
+
+
+def test_flow_of_clips_is_computed_once_where_a_recipe_asks_for_flow_images(
+    drawn, tmp_path, monkeypatch
+):
+    folder, truth = drawn
+    shutil.copytree(folder, tmp_path / "casme2")
+    gone, *kept = truth
+    shutil.rmtree(tmp_path / "casme2" / gone.path)
+    monkeypatch.chdir(tmp_path)
+    spec = {"flow-images": {"path": "casme2", "dataset": "casme2"}}
+    first = build.load_sources(spec, "casme5")
+    clips = [s for s in first if s.split != "dropped"]
+    assert [(s.subject, s.clip, s.source) for s in clips] == [
+        (f"casme2:{t.subject}", f"casme2:{t.clip}", "casme2") for t in kept
+    ]
+    (dropped,) = [s for s in first if s.split == "dropped"]
+    assert dropped.clip == f"casme2:{gone.clip}" and "no frames" in dropped.note
+    (made,) = Path("data/flow").iterdir()
+    written = (made / "samples.csv").stat().st_mtime_ns
+    assert list(build.load_sources(spec, "casme5")) == list(first)
+    assert (made / "samples.csv").stat().st_mtime_ns == written
+    # a clip that changes is another dataset
+    frames = sorted((tmp_path / "casme2" / kept[0].path).iterdir())
+    frames[-1].unlink()
+    build.load_sources(spec, "casme5")
+    assert len(list(Path("data/flow").iterdir())) == 2
+    with pytest.raises(UserError, match="no clips of smic of which flow could be computed"):
+        build.load_sources({"flow-images": {"path": "casme2", "dataset": "smic"}}, "megc3")

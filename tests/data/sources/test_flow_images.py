@@ -79,7 +79,7 @@ def test_a_renamed_column_and_a_useless_csv_are_refused(folder, tmp_path):
     with pytest.raises(UserError, match=r"no usable row among 1; the first is .*missing.png"):
         sources.load("flow-images", path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"no samples.csv here; expected a folder with"):
+    with pytest.raises(UserError, match=r"no samples.csv here, and no clips of megc2019"):
         sources.load("flow-images", tmp_path / "empty")
 
 
