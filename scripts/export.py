@@ -21,6 +21,12 @@ def main() -> None:
         action="store_true",
         help="also export variants that lose more than 1 percentage point of accuracy",
     )
+    parser.add_argument(
+        "--notes",
+        type=Path,
+        metavar="FILE",
+        help="YAML file of texts, or lists of texts, for the card: intended use, known failures, ...",
+    )
     args = parser.parse_args()
 
     from keras_mer.evaluation import report
@@ -31,6 +37,7 @@ def main() -> None:
         args.out,
         variants=tuple(args.variants or tflite.VARIANTS),
         allow_loss=args.allow_loss,
+        notes=export_run.read_notes(args.notes) if args.notes else None,
     )
     print(report.parity(card))
     print(f"wrote {args.out or Path('saved_models') / card['name']}")

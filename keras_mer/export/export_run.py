@@ -1,7 +1,10 @@
 """Export a run as it stands: its model, its data for calibration and parity, its scores."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+
+import yaml
 
 from keras_mer import models
 from keras_mer.config.recipe import Recipe
@@ -22,6 +25,7 @@ def export_run(
     *,
     variants: tuple[str, ...] = tflite.VARIANTS,
     allow_loss: bool = False,
+    notes: Mapping[str, str | list[str]] | None = None,
 ) -> dict:
     """Export a run folder's model, measured on its validation part; see `tflite.export`.
 
@@ -32,6 +36,7 @@ def export_run(
         run: the folder that training left, or `make loso` with ``--final``.
         out: folder to write; ``saved_models/<recipe's name>`` by default.
         variants, allow_loss: as `tflite.export`.
+        notes: texts for the card, as from `read_notes`.
 
     Returns:
         The card.
@@ -67,7 +72,7 @@ def export_run(
         images=validation,
         labels=labels,
         expected=evaluate.predict(model, validation),
-        about=_about(run, recipe, manifest),
+        about=({"notes": dict(notes)} if notes else {}) | _about(run, recipe, manifest),
         task=task,
         # a run of an earlier version has no record; its data may
         preprocessing=Preprocessing.read(run) or preprocessing.of(recipe, manifest),
@@ -75,6 +80,29 @@ def export_run(
         variants=variants,
         allow_loss=allow_loss,
     )
+
+
+def read_notes(file: str | Path) -> dict[str, str | list[str]]:
+    """Texts for a card, e.g. ``intended_use`` and ``known_failures``, from a YAML file.
+
+    Raises:
+        UserError: for a file that cannot be read or is no mapping of names to texts or lists.
+    """
+    try:
+        notes = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{file}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+
+    def text(value: object) -> bool:
+        return isinstance(value, str) or (
+            isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+        )
+
+    if not isinstance(notes, dict) or not all(map(text, (*notes, *notes.values()))):
+        raise UserError(
+            f"{file}: expected names with a text or a list of texts, e.g. intended_use: research"
+        )
+    return notes
 
 
 def _about(run: Path, recipe: Recipe, manifest: Manifest) -> dict:

@@ -54,7 +54,9 @@ def test_a_clip_model_goes_from_loso_to_a_prediction(smic, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     made = bilstm(smic)
     runner.fit_final(made, loaded(made), "runs/small")
-    written = export_run.export_run("runs/small", variants=("float32",))
+    notes = {"intended_use": "tests"}
+    written = export_run.export_run("runs/small", variants=("float32",), notes=notes)
+    assert written["notes"] == notes
     read = card.read("saved_models/small")
     assert (read.task, read.input_shape, read.face_margin) == ("clip", (5, 24, 24, 1), 0.15)
     made_by = read.preprocessing
