@@ -25,7 +25,7 @@ def main() -> None:
         "--notes",
         type=Path,
         metavar="FILE",
-        help="YAML file of texts, or lists of texts, for the card: intended use, known failures, ...",
+        help="YAML file of texts, or lists of texts, for the card: intended use, failures, ...",
     )
     args = parser.parse_args()
 
