@@ -7,8 +7,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from keras_mer.errors import UserError, nearest
 from keras_mer.synthetic.clip import Clip
 from keras_mer.synthetic.clip_samples import GroundTruth, draw_sample, make_style, schedule
@@ -109,8 +107,10 @@ def write_samm(
             subject = f"{number + 5:03d}"
             name = f"{subject}_{turn // 3 + 1}_{turn % 3 + 1}"
             place = f"{subject}/{name}"
-            truth, first, clip = draw_sample(k, number, label, place, subject, name, style)
-            _save(root / place, clip, first, lambda n, s=subject: f"{s}_{n:05d}.jpg", gray=True)
+            truth, first, clip = draw_sample(
+                k, number, label, place, subject, name, style, gray=True
+            )
+            _save(root / place, clip, first, lambda n, s=subject: f"{s}_{n:05d}.jpg")
             out.append(truth)
             word = _WORDS.get(label, "other" if label == "others" else label).capitalize()
             length = truth.offset - truth.onset + 1
@@ -194,8 +194,8 @@ def write_smic(
     return out
 
 
-def _save(folder: Path, clip: Clip, first: int, name, kept=None, gray: bool = False) -> None:
+def _save(folder: Path, clip: Clip, first: int, name, kept=None) -> None:
     folder.mkdir(parents=True)
     for n, frame in enumerate(clip.frames, first):
         if kept is None or kept[0] <= n <= kept[1]:
-            save_image(folder / name(n), cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if gray else frame)
+            save_image(folder / name(n), frame)

@@ -89,7 +89,15 @@ def schedule(count: int, subjects: int, classes: Sequence[str]) -> list[tuple[in
 
 
 def draw_sample(
-    k: int, number: int, label: str, place: str, subject: str, name: str, style: ClipStyle
+    k: int,
+    number: int,
+    label: str,
+    place: str,
+    subject: str,
+    name: str,
+    style: ClipStyle,
+    *,
+    gray: bool = False,
 ) -> tuple[GroundTruth, int, Clip]:
     """Ground truth of clip k, the number of its first frame, and the clip."""
     rng = np.random.default_rng([style.seed, k, 0xC117])
@@ -109,6 +117,7 @@ def draw_sample(
         style.size,
         seed=style.seed,
         index=k,
+        gray=gray,
         **style.scene,
     )
     first = int(rng.integers(1, 400))
