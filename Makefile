@@ -9,6 +9,7 @@ SOURCE ?= 0
 RUNS   ?= $(error RUNS is missing: set run folders, e.g. RUNS="runs/a runs/b")
 PHOTOS ?=
 OUT    ?=
+LAYOUT ?= samm
 DATA   ?=
 SET    ?=
 SPLIT  ?=
@@ -20,6 +21,8 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 READY := $(VENV)/.ready
 option = $(if $(2),$(foreach value,$(2),$(1) $(value)))
+# The scripts name the run after the recipe, and say -drawn where its clips are drawn.
+RUN_OPTION = $(if $(filter file,$(origin RUN)),,--run $(RUN))
 RECIPE_OPTIONS = --recipe $(RECIPE) $(call option,--data,$(DATA)) $(call option,--set,$(SET))
 
 .DEFAULT_GOAL := help
@@ -44,6 +47,10 @@ install: $(READY)  ## create .venv (every other target does so itself)
 demo: $(READY)  ## run the whole pipeline on synthetic faces, from drawing to TFLite
 	$(PY) scripts/demo.py $(ARGS)
 
+.PHONY: clips
+clips: $(READY)  ## draw clips in the layout of casme2, smic or samm (OUT, LAYOUT)
+	$(PY) scripts/clips.py --layout $(LAYOUT) --out $(if $(OUT),$(OUT),$(error OUT is missing: set the folder to write, e.g. OUT=data/drawn/samm)) $(ARGS)
+
 .PHONY: split
 split: $(READY)  ## make a recipe's manifest: splits without duplicates across them (RECIPE, DATA)
 	$(PY) scripts/split.py $(RECIPE_OPTIONS) $(ARGS)
@@ -54,7 +61,7 @@ audit: $(READY)  ## list leaks between splits and unusable samples (RECIPE, DATA
 
 .PHONY: train
 train: $(READY)  ## train a recipe, or resume it (RECIPE, DATA, SET, RUN)
-	$(PY) scripts/train.py $(RECIPE_OPTIONS) --run $(RUN) $(ARGS)
+	$(PY) scripts/train.py $(RECIPE_OPTIONS) $(RUN_OPTION) $(ARGS)
 
 .PHONY: evaluate
 evaluate: $(READY)  ## evaluate a run, or with DATA on another dataset: scores, errors (RUN, SPLIT, DATA)
@@ -66,7 +73,7 @@ export: $(READY)  ## export a run to TFLite and verify parity with Keras (RUN, O
 
 .PHONY: loso
 loso: $(READY)  ## leave-one-subject-out cross-validation of clips; resumable (RECIPE, DATA, SET)
-	$(PY) scripts/loso.py $(RECIPE_OPTIONS) $(if $(filter file,$(origin RUN)),,--run $(RUN)) $(ARGS)
+	$(PY) scripts/loso.py $(RECIPE_OPTIONS) $(RUN_OPTION) $(ARGS)
 
 .PHONY: flow
 flow: $(READY)  ## compute flow images of clips, or draw a clip's motion (DATA=SOURCE=PATH, OUT)
@@ -75,7 +82,7 @@ flow: $(READY)  ## compute flow images of clips, or draw a clip's motion (DATA=S
 .PHONY: ssl-kd
 ssl-kd: RECIPE := $(if $(filter file,$(origin RECIPE)),ssl-kd-demo,$(RECIPE))
 ssl-kd: $(READY)  ## DINO, fine-tuning, distillation, export; resumable (RECIPE, DATA, SET)
-	$(PY) scripts/ssl_kd.py $(RECIPE_OPTIONS) --run $(RUN) $(ARGS)
+	$(PY) scripts/ssl_kd.py $(RECIPE_OPTIONS) $(RUN_OPTION) $(ARGS)
 
 .PHONY: probe
 probe: $(READY)  ## label efficiency of a DINO run with 1, 10 and 100 % of the labels (RUN)

@@ -16,19 +16,24 @@ if TYPE_CHECKING:
 def load_recipe(args: argparse.Namespace, *more: str, command: str) -> "Recipe":
     """The recipe that a command's options name, checked for values that it would ignore.
 
+    Where its datasets of clips are missing, it reads drawn ones (`keras_mer.data.drawn`).
+
     Args:
         args: with the options of `options.add_recipe_options`.
         more: further overrides, ``"key=value"``.
         command: a key of `support.SECTIONS`.
 
     Raises:
-        UserError: as `keras_mer.config.recipe.load` and `check_recipe`.
+        UserError: as `keras_mer.config.recipe.load`, `check_recipe` and `drawn.resolve`.
     """
     from keras_mer.config import options
 
     recipe = options.recipe(args, *more)
     check_recipe(recipe, command)
-    return recipe
+
+    from keras_mer.data import drawn
+
+    return drawn.resolve(recipe, real=args.real or bool(args.data))
 
 
 def check_recipe(recipe: "Recipe", command: str) -> None:

@@ -52,6 +52,10 @@ def main() -> None:
         raise UserError("expected one of --data and --manifest")
     if not args.data and args.split in ("train", "all"):
         raise UserError(f"--split {args.split} is for another dataset: --data SOURCE=PATH")
+
+    from keras_mer.data import drawn
+
+    args.run = drawn.run_folder(args.run)
     on_dataset(args) if args.data else on_split(args)
 
 

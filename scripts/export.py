@@ -29,11 +29,12 @@ def main() -> None:
     )
     args = parser.parse_args()
 
+    from keras_mer.data import drawn
     from keras_mer.evaluation import report
     from keras_mer.export import export_run, tflite
 
     card = export_run.export_run(
-        args.run,
+        drawn.run_folder(args.run),
         args.out,
         variants=tuple(args.variants or tflite.VARIANTS),
         allow_loss=args.allow_loss,

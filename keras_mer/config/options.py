@@ -31,6 +31,12 @@ def add_recipe_options(
         metavar="KEY=VALUE",
         help=f"override a recipe value, e.g. {example}; repeatable",
     )
+    parser.add_argument(
+        "--real",
+        action="store_true",
+        help="stop where a dataset of clips is missing, instead of drawing one in its layout "
+        "(--data implies it)",
+    )
 
 
 def add_variant_options(

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_mer.errors import UserError
-from keras_mer.synthetic.face import draw_face
 from keras_mer.synthetic.identity import Identity, make_identity
+from keras_mer.synthetic.moving import GRAINS, MovingPerson
 from keras_mer.synthetic.scene import Scene
 from keras_mer.synthetic.units import action_units, check_expression, check_intensity
 
@@ -16,7 +16,7 @@ class Clip:
     """A synthetic clip with its ground truth.
 
     Attributes:
-        frames: uint8 (T, H, W, 3), BGR.
+        frames: uint8 (T, H, W, 3), BGR, or (T, H, W), gray.
         fps: frames per second.
         onset, apex, offset: frame numbers from 0: the last frame at rest, the peak, the first
             frame at rest again.
@@ -78,6 +78,7 @@ def draw_clip(
     flicker: float = 0.01,
     noise: float = 1.5,
     variation: float = 0.5,
+    gray: bool = False,
     seed: int = 0,
     index: int = 0,
 ) -> Clip:
@@ -95,10 +96,11 @@ def draw_clip(
         flicker: of the light, relative standard deviation.
         noise: of the camera, standard deviation in gray levels, independent in each frame.
         variation: of pose, light and background, 0 for a plain scene (`Scene.random`).
+        gray: draw in gray, as a monochrome camera sees it.
         seed, index: the same pair gives the same clip, independent of earlier calls.
 
     Returns:
-        Clip: its `frames` are uint8 (frames, size, size, 3), BGR.
+        Clip: its `frames` are uint8 (frames, size, size, 3), BGR, or (frames, size, size), gray.
 
     Raises:
         UserError: for an unknown expression, a wrong order of frames or a value out of range.
@@ -130,21 +132,24 @@ def draw_clip(
     # beat of mains light with the shutter, and a small random part
     beat = np.sin(2 * np.pi * rng.uniform(2, 8) * time + rng.uniform(0, 6.3))
     light = 1 + flicker * (beat + 0.4 * rng.standard_normal(frames))
-    first = scene.seed[0]
-    pictures = np.empty((frames, size, size, 3), np.uint8)
-    for k in range(frames):
-        now = replace(
-            scene,
-            dx=scene.dx + drift * drift_path[0, k],
-            dy=scene.dy + drift * drift_path[1, k],
-            roll=scene.roll + 0.5 * drift * drift_path[2, k],
-            yaw=scene.yaw + 0.5 * drift * drift_path[3, k],
-            gain=scene.gain * light[k],
-            seed=(first, k),
-        )
-        pictures[k] = draw_face(identity, units[k], now, size, margin)
+    person = MovingPerson(identity, rest, moved, scene, size, margin, gray, strength)
+    dx, dy, roll, yaw = drift * drift_path
+    grain = rng.integers(GRAINS, size=(frames, 2)).tolist()
+    pictures = [
+        person.draw(s, (dx[k], dy[k]), 0.5 * roll[k], 0.5 * yaw[k], light[k], grain[k])
+        for k, s in enumerate(strength)
+    ]
     return Clip(
-        pictures, fps, onset, apex, offset, strength, expression, intensity, identity.name, units
+        np.stack(pictures),
+        fps,
+        onset,
+        apex,
+        offset,
+        strength,
+        expression,
+        intensity,
+        identity.name,
+        units,
     )
 
 

@@ -7,17 +7,20 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from keras_mer.errors import UserError, nearest
-from keras_mer.synthetic.clip import Clip
-from keras_mer.synthetic.clip_samples import GroundTruth, draw_sample, make_style, schedule
+from keras_mer.labels import VOCABULARIES
+from keras_mer.synthetic.clip_samples import (
+    GroundTruth,
+    Order,
+    draw_all,
+    facs,
+    make_style,
+    schedule,
+)
 from keras_mer.synthetic.store import (
     Progress,
     new_folder,
-    save_image,
     save_table,
-    with_progress,
 )
 
 _SMIC_CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
@@ -33,9 +36,10 @@ def write_casme2(
     seed: int = 0,
     progress: Progress | None = None,
     *,
-    classes: Sequence[str] = ("happy", "disgust", "surprise", "repression", "others"),
+    classes: Sequence[str] = VOCABULARIES["casme5"],
     cropped: bool = True,
     overwrite: bool = False,
+    jobs: int = 1,
     **look,
 ) -> list[GroundTruth]:
     """Write CASME II: ``Cropped/sub01/EP02_01f/reg_img46.jpg`` and its coding table, 200 fps.
@@ -47,9 +51,11 @@ def write_casme2(
         count: number of clips. subjects: of people, in turn. size: side in pixels.
         seed: random seed.
         progress: called as ``progress(done, total)`` after each clip.
-        classes: labels in turn; see `clip_samples.DRAWN_AS` for repression and others.
+        classes: labels in turn, those of casme5 first (in SAMM, samm5), so that every subject with
+            as many clips has them all; see `clip_samples.DRAWN_AS` for repression.
         cropped: write the cropped edition, else the raw one.
         overwrite: replace a folder that is not empty.
+        jobs: number of processes; the files are the same for any.
         look: ``intensity`` at the apex as a fraction of the full expression (0.3); ``duration``,
             shortest and longest time from onset to offset in seconds (0.04, 0.5); ``rest``,
             number of frames before the onset and after the offset (6); and `draw_clip`'s margin,
@@ -63,26 +69,25 @@ def write_casme2(
     """
     style = make_style(count, subjects, size, seed, 200.0, look)
     base, stem = ("Cropped", "reg_img") if cropped else ("CASME2_RAW_selected", "img")
-    rows, out = [], []
+    orders = []
+    for k, number, turn, label in schedule(count, subjects, classes, "casme5"):
+        subject, name = f"sub{number:02d}", f"EP{turn // 4 + 1:02d}_{turn % 4 + 1:02d}f"
+        place = f"{base}/{subject}/{name}"
+        orders.append(Order(k, number, label, place, subject, name, stem + "{}.jpg"))
     with new_folder(folder, overwrite) as root:
-        for k, number, turn, label in with_progress(schedule(count, subjects, classes), progress):
-            subject, name = f"sub{number:02d}", f"EP{turn // 4 + 1:02d}_{turn % 4 + 1:02d}f"
-            place = f"{base}/{subject}/{name}"
-            truth, first, clip = draw_sample(k, number, label, place, subject, name, style)
-            _save(root / place, clip, first, lambda n: f"{stem}{n}.jpg")
-            out.append(truth)
+        drawn = draw_all(root, orders, style, jobs=jobs, progress=progress)
+        rows = [
             # the original table contains subjects as numbers and as text
-            subject_cell = number if k % 2 else f"{number:02d}"
-            word = _WORDS.get(label, label)
-            rows.append(
-                (subject_cell, name, None, truth.onset, truth.apex, truth.offset, None, "4+7", word)
-            )
+            (o.number if o.index % 2 else f"{o.number:02d}", o.clip, None, t.onset, t.apex,
+             t.offset, None, facs(t.expression), _WORDS.get(o.label, o.label))
+            for o, t in zip(orders, (d.truth for d in drawn), strict=True)
+        ]  # fmt: skip
         header = (
             "Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None,
             "Action Units", "Estimated Emotion",
         )  # fmt: skip
         save_table(root / "CASME2-coding-20140508.xlsx", "Sheet1", [header, *rows])
-    return out
+    return [d.truth for d in drawn]
 
 
 def write_samm(
@@ -93,8 +98,18 @@ def write_samm(
     seed: int = 0,
     progress: Progress | None = None,
     *,
-    classes: Sequence[str] = ("angry", "happy", "surprise", "contempt", "disgust", "fear", "sad"),
+    classes: Sequence[str] = (
+        "angry",
+        "happy",
+        "surprise",
+        "contempt",
+        "others",
+        "disgust",
+        "fear",
+        "sad",
+    ),
     overwrite: bool = False,
+    jobs: int = 1,
     **look,
 ) -> list[GroundTruth]:
     """Write SAMM: ``006/006_1_2/006_05562.jpg``, gray, zero-padded, and its table, 200 fps.
@@ -103,20 +118,21 @@ def write_samm(
     `write_casme2`.
     """
     style = make_style(count, subjects, size, seed, 200.0, look)
-    rows, out = [], []
+    orders = []
+    for k, number, turn, label in schedule(count, subjects, classes, "samm5"):
+        subject = f"{number + 5:03d}"
+        name = f"{subject}_{turn // 3 + 1}_{turn % 3 + 1}"
+        file = subject + "_{:05d}.jpg"
+        orders.append(Order(k, number, label, f"{subject}/{name}", subject, name, file))
     with new_folder(folder, overwrite) as root:
-        for k, number, turn, label in with_progress(schedule(count, subjects, classes), progress):
-            subject = f"{number + 5:03d}"
-            name = f"{subject}_{turn // 3 + 1}_{turn % 3 + 1}"
-            place = f"{subject}/{name}"
-            truth, first, clip = draw_sample(k, number, label, place, subject, name, style)
-            _save(root / place, clip, first, lambda n, s=subject: f"{s}_{n:05d}.jpg", gray=True)
-            out.append(truth)
+        drawn = draw_all(root, orders, style, gray=True, jobs=jobs, progress=progress)
+        rows = []
+        for order, truth in zip(orders, (d.truth for d in drawn), strict=True):
+            label, length = order.label, truth.offset - truth.onset + 1
             word = _WORDS.get(label, "other" if label == "others" else label).capitalize()
-            length = truth.offset - truth.onset + 1
             rows.append(
-                (subject, name, turn // 3 + 1, truth.onset, truth.apex, truth.offset, length,
-                 "Micro - 1/2", "AU12", word, 1, None)
+                (order.subject, order.clip, int(order.clip.split("_")[1]), truth.onset, truth.apex,
+                 truth.offset, length, "Micro - 1/2", facs(truth.expression), word, 1, None)
             )  # fmt: skip
         notes = [("SAMM micro-movements, coded with FACS",)] + [
             (f"Note {n}",) for n in range(2, 14)
@@ -126,7 +142,7 @@ def write_samm(
             "Duration", "Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes",
         )  # fmt: skip
         save_table(root / "SAMM_Micro_FACS_Codes_v2.xlsx", "MICRO_ONLY", [*notes, header, *rows])
-    return out
+    return [d.truth for d in drawn]
 
 
 def write_smic(
@@ -137,10 +153,11 @@ def write_smic(
     seed: int = 0,
     progress: Progress | None = None,
     *,
-    classes: Sequence[str] = ("negative", "positive", "surprise"),
+    classes: Sequence[str] = VOCABULARIES["smic3"],
     camera: str = "HS",
     edition: str = "cropped",
     overwrite: bool = False,
+    jobs: int = 1,
     **look,
 ) -> list[GroundTruth]:
     """Write SMIC, 100 fps (HS) or 25 fps (VIS, NIR), without apex annotation.
@@ -164,38 +181,26 @@ def write_smic(
             raise UserError(f"SMIC has no class '{name}'{nearest(name, _SMIC_CODES)}")
     style = make_style(count, subjects, size, seed, _SMIC_FPS[camera], look)
     stem, long = "reg_image" if edition == "cropped" else "image", edition == "long"
-    rows, out, counts = [], [], {}
+    orders, counts = [], {}
+    for k, number, _, label in schedule(count, subjects, classes):
+        code = _SMIC_CODES[label]
+        turn = counts[number, code] = counts.get((number, code), 0) + 1
+        name = f"s{number}_{code}_{turn:02d}"
+        inner = f"SMIC_{camera}_E/s{number:02d}" if long else f"s{number}/micro/{label}"
+        place, clip_name = f"{bases[edition]}/{inner}/{name}", f"s{number:02d}_{code}_{turn:02d}"
+        orders.append(Order(k, number, label, place, f"s{number:02d}", clip_name, stem + "{}.jpg"))
     with new_folder(folder, overwrite) as root:
-        for k, number, _, label in with_progress(schedule(count, subjects, classes), progress):
-            code = _SMIC_CODES[label]
-            turn = counts[number, code] = counts.get((number, code), 0) + 1
-            name = f"s{number}_{code}_{turn:02d}"
-            inner = f"SMIC_{camera}_E/s{number:02d}" if long else f"s{number}/micro/{label}"
-            place = f"{bases[edition]}/{inner}/{name}"
-            clip_name = f"s{number:02d}_{code}_{turn:02d}"
-            truth, first, clip = draw_sample(
-                k, number, label, place, f"s{number:02d}", clip_name, style
-            )
-            kept = None if long else (truth.onset, truth.offset)
-            _save(root / place, clip, first, lambda n: f"{stem}{n}.jpg", kept)
-            out.append(truth)
-            last, whole = first + len(clip.frames) - 1, len(clip.frames)
-            length = truth.offset - truth.onset + 1
-            rows.append(
-                (number, name, label, truth.onset, truth.offset, length, first, last, whole)
-            )
+        drawn = draw_all(root, orders, style, cut=not long, jobs=jobs, progress=progress)
         if long:
             header = (
                 "Subject", "Filename", "Emotion", "OnsetF", "OffsetF", "TotalMF1", "FirstF",
                 "LastF", "TotalVL",
             )  # fmt: skip
+            rows = [
+                (o.number, Path(o.place).name, o.label, t.onset, t.offset, t.offset - t.onset + 1,
+                 d.first, d.first + d.frames - 1, d.frames)
+                for o, d, t in zip(orders, drawn, (d.truth for d in drawn), strict=True)
+            ]  # fmt: skip
             file = root / bases[edition] / f"SMIC-{camera}-E_annotation.xlsx"
             save_table(file, "Sheet1", [header, *rows])
-    return out
-
-
-def _save(folder: Path, clip: Clip, first: int, name, kept=None, gray: bool = False) -> None:
-    folder.mkdir(parents=True)
-    for n, frame in enumerate(clip.frames, first):
-        if kept is None or kept[0] <= n <= kept[1]:
-            save_image(folder / name(n), cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if gray else frame)
+    return [d.truth for d in drawn]

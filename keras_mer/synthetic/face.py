@@ -41,20 +41,34 @@ def draw_face(
     Raises:
         UserError: for a size or margin out of range.
     """
-    if not 16 <= size <= 2048:
-        raise UserError(f"size must lie in 16 to 2048 pixels, got {size}")
-    if not -0.2 <= margin <= 3:
-        raise UserError(f"margin must lie in -0.2 to 3, got {margin}")
     scene = scene or Scene()
-    side = 2 * size
-    unit = side / (2 * BOX_HALF * (1 + 2 * margin))
-    background = _PLAIN if scene.background is None else scene.background
-    canvas = cv2.resize(background, (side, side), interpolation=cv2.INTER_LINEAR)
-    middle = (side / 2, side / 2 - BOX_MIDDLE * unit)
+    canvas, middle, unit = framing(scene, size, margin)
     canvas = render(canvas, identity, units, scene, middle, unit)
     return apply_camera(
         cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), scene, unit / 2
     )
+
+
+def framing(
+    scene: Scene, size: int, margin: float
+) -> tuple[np.ndarray, tuple[float, float], float]:
+    """The canvas on which a face is rendered, at twice the size of the image.
+
+    Returns:
+        uint8 (2 size, 2 size, 3) background; `middle` and `unit` as `render` takes them.
+
+    Raises:
+        UserError: as `draw_face`.
+    """
+    if not 16 <= size <= 2048:
+        raise UserError(f"size must lie in 16 to 2048 pixels, got {size}")
+    if not -0.2 <= margin <= 3:
+        raise UserError(f"margin must lie in -0.2 to 3, got {margin}")
+    side = 2 * size
+    unit = side / (2 * BOX_HALF * (1 + 2 * margin))
+    background = _PLAIN if scene.background is None else scene.background
+    canvas = cv2.resize(background, (side, side), interpolation=cv2.INTER_LINEAR)
+    return canvas, (side / 2, side / 2 - BOX_MIDDLE * unit), unit
 
 
 def draw_expression(
@@ -90,13 +104,16 @@ def draw_expression(
     return draw_face(identity, units, Scene.random(rng, variation), size, margin)
 
 
-def render(canvas, identity: Identity, units, scene: Scene, middle, unit: float) -> np.ndarray:
+def render(
+    canvas, identity: Identity, units, scene: Scene, middle, unit: float, alpha=None
+) -> np.ndarray:
     """Draw a person on a canvas.
 
     Args:
         canvas: uint8 (h, w, 3) background, h and w even; may be modified.
         identity, units, scene: as for `draw_face`.
         middle: pixel (x, y) of the point between the eyes. unit: pixels per face unit.
+        alpha: uint8 (h, w) of zeros that receives the person's silhouette, 255 inside.
 
     Returns:
         uint8 (h, w, 3).
@@ -110,6 +127,8 @@ def render(canvas, identity: Identity, units, scene: Scene, middle, unit: float)
     body = ["torso", "neck", "ear0", "ear1", "head"] + (["cap"] if "cap" in rotating else [])
     mask = np.zeros((h, w), np.uint8)
     pen.fill(mask, body, 255)
+    if alpha is not None:
+        pen.fill(alpha, (["back"] if "back" in rotating else []) + body, 255)
     skin = np.empty_like(canvas)
     skin[:] = np.array(identity.skin, np.uint8)
     pen.fill(skin, ["neck"], _scaled(identity.skin, 0.8))

@@ -31,6 +31,14 @@ class Pen:
         cv2.polylines(canvas, [points[n] for n in names], closed, color, thick, cv2.LINE_AA, _FIXED)
 
 
+def depth(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Depth of a head's surface toward the camera at (x, y), all in face units."""
+    z = np.maximum(1 - (x / 1.12) ** 2 - ((y - 0.1) / 1.75) ** 2, 0)
+    z = 0.8 * np.sqrt(z) - 0.25
+    z += 0.22 * np.exp(-((x / 0.2) ** 2) - ((y - 0.45) / 0.22) ** 2)  # the nose protrudes
+    return z
+
+
 def project(shapes, rotating, static, scene, middle, unit) -> Pen:
     """Rotate the head and project every contour to fixed-point pixels."""
     arrays = [*shapes.values(), *rotating.values(), *static.values()]
@@ -38,9 +46,7 @@ def project(shapes, rotating, static, scene, middle, unit) -> Pen:
     every = np.concatenate(arrays)
     last = ends[len(shapes) + len(rotating) - 1]
     x, y = every[:last, 0], every[:last, 1]
-    z = np.maximum(1 - (x / 1.12) ** 2 - ((y - 0.1) / 1.75) ** 2, 0)
-    z = 0.8 * np.sqrt(z) - 0.25
-    z += 0.22 * np.exp(-((x / 0.2) ** 2) - ((y - 0.45) / 0.22) ** 2)  # the nose protrudes
+    z = depth(x, y)
     tx = x * cos(scene.yaw) + z * sin(scene.yaw)
     ty = (y - 0.2) * cos(scene.pitch) + z * sin(scene.pitch)
     c, s = scene.scale * cos(scene.roll), scene.scale * sin(scene.roll)

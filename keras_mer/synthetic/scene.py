@@ -75,18 +75,28 @@ class Scene:
         )
 
 
-def apply_camera(image: np.ndarray, scene: Scene, unit: float) -> np.ndarray:
-    """Apply the camera's blur, gain, gamma and noise to a uint8 image."""
-    sigma = scene.blur * unit
-    if sigma > 0.2:
-        image = cv2.GaussianBlur(image, (0, 0), sigma)
+def defocused(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur by a Gaussian of `sigma` pixels, unless it is too narrow to be seen."""
+    return cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0.2 else image
+
+
+def apply_camera(
+    image: np.ndarray, scene: Scene, unit: float, noise: np.ndarray | None = None
+) -> np.ndarray:
+    """Apply the camera's blur, gain, gamma and noise to a uint8 image, BGR or gray.
+
+    `noise` is float32, (h, w), in gray levels; without it, it is drawn from the scene's seed.
+    """
+    image = defocused(image, scene.blur * unit)
     if scene.gain != 1 or scene.gamma != 1:
         level = np.arange(256) / 255
         table = np.clip(255 * scene.gain * level**scene.gamma + 0.5, 0, 255).astype(np.uint8)
         image = cv2.LUT(image, table)
     if scene.noise > 0:
-        rng = np.random.default_rng(scene.seed)
-        noise = rng.standard_normal(image.shape[:2], np.float32) * scene.noise
+        if noise is None:
+            rng = np.random.default_rng(scene.seed)
+            noise = rng.standard_normal(image.shape[:2], np.float32) * scene.noise
         # luminance noise only, as after the camera's chroma denoising
-        image = cv2.add(image, cv2.merge([noise, noise, noise]), dtype=cv2.CV_8U)
+        noise = noise if image.ndim == 2 else cv2.merge([noise, noise, noise])
+        image = cv2.add(image, noise, dtype=cv2.CV_8U)
     return image

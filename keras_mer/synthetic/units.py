@@ -25,6 +25,8 @@ PROTOTYPES: dict[str, dict[str, float]] = {
     "angry": {"4": 1.0, "5": 0.5, "7": 0.8, "23": 1.0, "24": 0.3},
     "disgust": {"9": 1.0, "10": 0.7, "15": 0.5, "16": 0.6, "25": 0.4},
     "contempt": {"R12": 0.6, "R14": 1.0},
+    # not an emotion: closing eyes, the action unit of no other expression
+    "others": {"43": 1.0},
 }
 
 
