@@ -21,6 +21,12 @@ def main() -> None:
         action="store_true",
         help="also export variants that lose more than 1 percentage point of accuracy",
     )
+    parser.add_argument(
+        "--notice",
+        default="",
+        metavar="TEXT",
+        help="one line for the card, which the runtime prints: e.g. the terms of the training data",
+    )
     args = parser.parse_args()
 
     from keras_mer.evaluation import report
@@ -31,6 +37,7 @@ def main() -> None:
         args.out,
         variants=tuple(args.variants or tflite.VARIANTS),
         allow_loss=args.allow_loss,
+        notice=args.notice,
     )
     print(report.parity(card))
     print(f"wrote {args.out or Path('saved_models') / card['name']}")

@@ -22,6 +22,7 @@ def export_run(
     *,
     variants: tuple[str, ...] = tflite.VARIANTS,
     allow_loss: bool = False,
+    notice: str = "",
 ) -> dict:
     """Export a run folder's model, measured on its validation part; see `tflite.export`.
 
@@ -32,6 +33,7 @@ def export_run(
         run: the folder that training left, or `make loso` with ``--final``.
         out: folder to write; ``saved_models/<recipe's name>`` by default.
         variants, allow_loss: as `tflite.export`.
+        notice: one line in the card that the runtime prints, such as the terms of the data.
 
     Returns:
         The card.
@@ -67,7 +69,7 @@ def export_run(
         images=validation,
         labels=labels,
         expected=evaluate.predict(model, validation),
-        about=_about(run, recipe, manifest),
+        about=({"notice": notice} if notice else {}) | _about(run, recipe, manifest),
         task=task,
         # a run of an earlier version has no record; its data may
         preprocessing=Preprocessing.read(run) or preprocessing.of(recipe, manifest),
