@@ -76,7 +76,7 @@ class Pipeline:
         if recogniser.card.task == "flow":
             raise UserError(
                 f"{recogniser.card.name} reads flow from onset to apex, which a live view does not "
-                "know: use make predict or make timeline on a video"
+                "know: name it as --micro (MICRO), beside a model of single images"
             )
         self.recogniser = recogniser
         self._preprocessing = None

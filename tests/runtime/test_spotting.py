@@ -116,7 +116,7 @@ def test_too_short_clips_and_unsuitable_models_are_refused(drawn, tiny_models):
     flow = Recogniser.load(tiny_models / "flow")
     with pytest.raises(UserError, match="tiny-flow reads flow from onset to apex: use Spotter"):
         flow.predict_faces(drawn.frames[:1])
-    with pytest.raises(UserError, match="which a live view does not know: use make predict"):
+    with pytest.raises(UserError, match="which a live view does not know: name it as --micro"):
         Pipeline(flow)
     with pytest.raises(UserError, match="tiny-clip reads clips of 4 frames: use predict_clip"):
         Recogniser.load(tiny_models / "clip").predict(drawn.frames[0])
