@@ -3,6 +3,7 @@ PYTHON ?= python3
 RECIPE ?= demo
 RUN    ?= runs/$(notdir $(basename $(RECIPE)))
 MODEL  ?= saved_models/expressions
+MICRO  ?= saved_models/micro-flow
 IMAGES ?= $(error IMAGES is missing: set photographs or folders, e.g. IMAGES=photo.jpg)
 VIDEO  ?= $(error VIDEO is missing: set a file, e.g. VIDEO=talk.mp4)
 SOURCE ?= 0
@@ -31,7 +32,7 @@ RECIPE_OPTIONS = --recipe $(RECIPE) $(call option,--data,$(DATA)) $(call option,
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
 	@echo
-	@echo "Variables: RECIPE (now $(RECIPE)), RUN, DATA=[SOURCE=]PATH, SET=key=value, MODEL, IMAGES,"
+	@echo "Variables: RECIPE (now $(RECIPE)), RUN, DATA=[SOURCE=]PATH, SET=key=value, MODEL, MICRO, IMAGES,"
 	@echo "VIDEO, SOURCE, SPLIT, OUT, ARGS (any further option of the script; see scripts/NAME.py --help)"
 
 $(READY): requirements.txt pyproject.toml
@@ -89,16 +90,16 @@ probe: $(READY)  ## label efficiency of a DINO run with 1, 10 and 100 % of the l
 	$(PY) scripts/probe.py --run $(RUN) $(ARGS)
 
 .PHONY: predict
-predict: $(READY)  ## recognize expressions in photographs, or in videos with a clip model (IMAGES, MODEL)
-	$(PY) scripts/predict.py $(IMAGES) --model $(MODEL) $(ARGS)
+predict: $(READY)  ## recognize expressions in photographs, or brief ones in videos (IMAGES, MODEL, MICRO)
+	$(PY) scripts/predict.py $(IMAGES) --model $(MODEL) --micro $(MICRO) $(ARGS)
 
 .PHONY: webcam
-webcam: $(READY)  ## live recognition: camera, video, folder or stream (SOURCE, MODEL)
-	$(PY) scripts/webcam.py --source $(SOURCE) --model $(MODEL) $(ARGS)
+webcam: $(READY)  ## live recognition: camera, video, folder or stream (SOURCE, MODEL, MICRO)
+	$(PY) scripts/webcam.py --source $(SOURCE) --model $(MODEL) --micro $(MICRO) $(ARGS)
 
 .PHONY: timeline
-timeline: $(READY)  ## plot the expressions in a video over time (VIDEO, MODEL)
-	$(PY) scripts/timeline.py $(VIDEO) --model $(MODEL) $(ARGS)
+timeline: $(READY)  ## plot the expressions in a video over time (VIDEO, MODEL, MICRO)
+	$(PY) scripts/timeline.py $(VIDEO) --model $(MODEL) --micro $(MICRO) $(ARGS)
 
 .PHONY: capture
 capture: $(READY)  ## collect labeled faces from a camera or video in class folders (SOURCE, MODEL)

@@ -27,6 +27,12 @@ def main() -> None:
         metavar="FILE",
         help="YAML file of texts, or lists of texts, for the card: intended use, failures, ...",
     )
+    parser.add_argument(
+        "--notice",
+        default="",
+        metavar="TEXT",
+        help="one line for the card, which the runtime prints: e.g. the terms of the training data",
+    )
     args = parser.parse_args()
 
     from keras_mer.data import drawn
@@ -39,6 +45,7 @@ def main() -> None:
         variants=tuple(args.variants or tflite.VARIANTS),
         allow_loss=args.allow_loss,
         notes=export_run.read_notes(args.notes) if args.notes else None,
+        notice=args.notice,
     )
     print(report.parity(card))
     print(f"wrote {args.out or Path('saved_models') / card['name']}")

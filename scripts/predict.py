@@ -1,4 +1,4 @@
-"""Classify facial expressions in images or, with a clip or flow model, spot them in videos."""
+"""Classify facial expressions in images, and spot brief ones in videos and folders of frames."""
 
 import argparse
 import csv
@@ -17,7 +17,12 @@ from keras_mer.cli import run_script
 from keras_mer.errors import UserError
 from keras_mer.files import replacing, write_text
 from keras_mer.runtime.io import clip_reader
-from keras_mer.runtime.options import add_model_options, load_recogniser
+from keras_mer.runtime.options import (
+    add_micro_option,
+    add_model_options,
+    load_micro,
+    load_recogniser,
+)
 from keras_mer.runtime.recogniser import Face, Recogniser
 from keras_mer.runtime.spotting import AGREEMENT, Spotter, interval_row
 from keras_mer.runtime.spotting import write_csv as write_intervals
@@ -27,9 +32,9 @@ from keras_mer.runtime.ui.overlay import draw_faces
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="An image without faces gives an empty result, not an error. A model of clips or "
-        "flow takes videos and folders of numbered frames instead, and spots brief expressions "
-        "in them. Exit status: 0, or 2 when no file could be read.",
+        epilog="An image without faces gives an empty result, not an error. In videos and folders "
+        "of numbered frames brief expressions are spotted by --micro, or by a --model of clips or "
+        "flow. Exit status: 0, or 2 when no file could be read.",
     )
     parser.add_argument("images", nargs="+", help="images (or clips), or folders that are searched")
     parser.add_argument("--json", metavar="FILE", help="write everything as JSON ('-': screen)")
@@ -64,6 +69,7 @@ def parse_arguments() -> argparse.Namespace:
         "more, and more false ones (default: %(default)s)",
     )
     add_model_options(parser)
+    add_micro_option(parser)
     return parser.parse_args()
 
 
@@ -73,6 +79,14 @@ def main() -> int | None:
     recogniser = load_recogniser(options, options.max_side)
     if recogniser.card.task != "image":
         return predict_clips(options, recogniser, started)
+    clips = {path: clip_reader.recordings(path) for path in options.images}
+    if any(clips.values()) and (micro := load_micro(options, options.detector, options.max_side)):
+        if other := next((path for path, inside in clips.items() if not inside), None):
+            raise UserError(
+                f"{other} is no video or folder of frames, as others are; name them separately"
+            )
+        options.images = [clip for inside in clips.values() for clip in inside]
+        return predict_clips(options, micro, started)
     files = images.find(options.images)
     skipped: list[tuple[Path, str]] = []
     read: list[Path] = []
@@ -83,7 +97,9 @@ def main() -> int | None:
         for file in files:
             try:
                 if images.is_video(file):
-                    raise UserError(f"{file}: a video, which make timeline reads with this model")
+                    raise UserError(
+                        f"{file}: a video, which needs a model of brief expressions (--micro)"
+                    )
                 image = images.read(file)
             except UserError as error:
                 skipped.append((file, str(error)))

@@ -1,6 +1,7 @@
 """Draw the expressions of a video over time as a PNG, with their changes, and write a CSV.
 
-With a clip or flow model: the spotted brief expressions, each with onset, apex and offset.
+Brief expressions are spotted by a second model, --micro, and drawn below; with a clip or flow model
+as --model, they alone are drawn, each with onset, apex and offset. Every face is followed.
 """
 
 import argparse
@@ -11,13 +12,24 @@ from pathlib import Path
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
 from keras_mer.face.detection import VIDEO_SIDE
-from keras_mer.runtime import timeline
-from keras_mer.runtime.io.clip_reader import open_clip
+from keras_mer.images import convert
+from keras_mer.runtime import interval_plot, timeline
+from keras_mer.runtime.face_spotting import FaceSpotter, SpottedInterval
+from keras_mer.runtime.io.clip_reader import ClipReader, open_clip
 from keras_mer.runtime.io.outputs import PredictionLog
 from keras_mer.runtime.io.video import open_source
-from keras_mer.runtime.options import add_model_options, load_recogniser
-from keras_mer.runtime.pipeline import Pipeline
+from keras_mer.runtime.options import (
+    add_micro_option,
+    add_model_options,
+    load_micro,
+    load_recogniser,
+)
+from keras_mer.runtime.pipeline import FaceFollower, Pipeline
+from keras_mer.runtime.recogniser import Recogniser
 from keras_mer.runtime.spotting import AGREEMENT, Spotter, interval_row, write_csv
+
+#: Searches for faces in a second of a clip, whose frames may come much faster.
+SEARCHES = 25
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -45,7 +57,7 @@ def parse_arguments() -> argparse.Namespace:
         "--agreement",
         type=float,
         default=AGREEMENT,
-        help="for a clip or flow model: least cosine similarity of the rise to the apex and the "
+        help="of brief expressions: least cosine similarity of the rise to the apex and the "
         "return, up to 1 (default: %(default)s)",
     )
     parser.add_argument(
@@ -57,6 +69,7 @@ def parse_arguments() -> argparse.Namespace:
         "--no-detect", action="store_true", help="for a clip or flow model: frames are face crops"
     )
     add_model_options(parser)
+    add_micro_option(parser)
     return parser.parse_args()
 
 
@@ -68,15 +81,20 @@ def main() -> int:
         raise UserError(f"{options.video}: a timeline needs a file; use webcam.py --log for others")
     recogniser = load_recogniser(options, VIDEO_SIDE)
     if recogniser.card.task != "image":
-        return draw_intervals(options)
+        return draw_intervals(options, recogniser)
     source = open_source(options.video, log=lambda line: print(line, file=sys.stderr))
     stem = Path(options.video).stem
     png = Path(options.png or f"{stem}-timeline.png")
     table = options.csv or f"{stem}-timeline.csv"
     log = PredictionLog(table, recogniser.classes, recogniser.detector_name)
     pipeline = Pipeline(recogniser, options.smoothing)
+    # a slide show has no motion in it
+    micro = load_micro(options, recogniser.detector) if Path(options.video).is_file() else None
+    spotter = FaceSpotter(Spotter(micro, agreement=options.agreement)) if micro else None
     try:
-        tracks, end = timeline.analyze(source, pipeline, log, progress=Progress(source.expected))
+        tracks, end = timeline.analyze(
+            source, pipeline, log, progress=Progress(source.expected), spotter=spotter
+        )
     finally:
         log.close()
     picture, changes = timeline.draw(
@@ -86,53 +104,90 @@ def main() -> int:
         f"{Path(options.video).name}, faces by {recogniser.detector_name}",
         options.smoothing,
         options.hold,
+        brief=spotter.found if spotter else None,
     )
     timeline.write(png, picture)
     for identity, face_changes in changes.items():
         print(f"face {identity}:")
         for change in face_changes:
             print(f"  {change.time:8.2f} s  {change.before} -> {change.after}")
-    print(f"wrote {png} and {log.path}")
+    written = f"{png} and {log.path}"
+    if spotter:
+        brief = Path(table).with_name(f"{Path(table).stem}-brief.csv")
+        clip = open_clip(options.video, options.fps)
+        write_csv(brief, [brief_row(one, clip, micro.detector_name) for one in spotter.found])
+        print(f"brief expressions by {micro.card.name}: {len(spotter.found)}")
+        print_brief(spotter.found)
+        written = f"{png}, {log.path} and {brief}"
+    print(f"wrote {written}")
     if source.fault:
         print(f"error: {source.fault}", file=sys.stderr)
         return 1
     return 0
 
 
-def draw_intervals(options: argparse.Namespace) -> int:
-    """Spot, draw and list the brief expressions of a clip."""
-    recogniser = load_recogniser(options)
-    spotter = Spotter(recogniser, agreement=options.agreement, cropped=options.no_detect)
+def draw_intervals(options: argparse.Namespace, recogniser: Recogniser) -> int:
+    """Spot, draw and list the brief expressions of every face of a clip."""
     clip = open_clip(options.video, options.fps)
+    spotter = Spotter(recogniser, agreement=options.agreement, cropped=options.no_detect)
     stem = Path(options.video).stem
     png = Path(options.png or f"{stem}-timeline.png")
     table = Path(options.csv or f"{stem}-timeline.csv")
-    progress, count = Progress(clip.expected), 0
-
-    def counted():
-        nonlocal count
-        for count, image in enumerate(clip, 1):
-            yield image
-            progress(count)
-
-    intervals = spotter.spot(counted(), clip.fps)
-    found = f"{len(intervals)} brief expression{'s' * (len(intervals) != 1)}"
-    title = f"{Path(options.video).name}, faces by {recogniser.detector_name}: {found}"
-    timeline.write(png, timeline.draw_intervals(intervals, clip.fps, count / clip.fps, title))
-    rows = [interval_row(interval, clip, recogniser.detector_name) for interval in intervals]
-    write_csv(table, rows)
-    for row in rows:
-        times = ", ".join(f"{name} {row[name]:.2f} s" for name in ("onset", "apex", "offset"))
-        print(
-            f"  {row['label']} {row['confidence']:.0%}: {times}, agreement {row['agreement']:.2f}"
-        )
-    if spotter.frames_without_face:
-        print(f"no face in {spotter.frames_without_face} of {count} frames", file=sys.stderr)
-    print(f"{found}; wrote {png} and {table}")
+    found, count, without_face = spot(clip, spotter)
+    words = f"{len(found)} brief expression{'s' * (len(found) != 1)}"
+    title = f"{Path(options.video).name}, faces by {recogniser.detector_name}: {words}"
+    timeline.write(png, interval_plot.draw_intervals(found, count / clip.fps, title))
+    write_csv(table, [brief_row(one, clip, recogniser.detector_name) for one in found])
+    print_brief(found)
+    if without_face:
+        print(f"no face in {without_face} of {count} frames", file=sys.stderr)
+    print(f"{words}; wrote {png} and {table}")
     if clip.fault:
         print(f"error: {clip.fault}", file=sys.stderr)
         return 1
     return 0
+
+
+def spot(clip: ClipReader, spotter: Spotter) -> tuple[list[SpottedInterval], int, int]:
+    """The brief expressions of a clip, its number of frames, and of those without a face.
+
+    A clip of face crops shows one face, which no detector need find.
+    """
+    progress, count, without_face = Progress(clip.expected), 0, 0
+    if spotter.cropped:
+        frames = list(clip)
+        found = [
+            SpottedInterval(
+                1, one.onset / clip.fps, one.apex / clip.fps, one.offset / clip.fps, one
+            )
+            for one in spotter.spot(frames, clip.fps)
+        ]
+        return found, len(frames), 0
+    faces, follower = FaceSpotter(spotter), FaceFollower(spotter.recogniser.detector)
+    every = max(1, round(clip.fps / SEARCHES))
+    for count, image in enumerate(clip, 1):
+        if (count - 1) % every == 0:
+            tracks = follower.update(convert(image, 3), (count - 1) / clip.fps)
+        without_face += not tracks
+        faces.add(image, (count - 1) / clip.fps, [(t.id, t.detection) for t in tracks])
+        progress(count)
+    faces.finish()
+    return faces.found, count, without_face
+
+
+def brief_row(one: SpottedInterval, clip: ClipReader, detector: str) -> dict[str, object]:
+    """A brief expression as a table row, with the number of its face."""
+    return {"face": one.face} | interval_row(one.interval, clip, detector)
+
+
+def print_brief(found: list[SpottedInterval]) -> None:
+    for one in found:
+        m = one.interval
+        times = f"onset {one.onset:.2f} s, apex {one.apex:.2f} s, offset {one.offset:.2f} s"
+        print(
+            f"  face {one.face}: {m.expression.label} {m.expression.confidence:.0%}: {times}, "
+            f"agreement {m.agreement:.2f}, motion {m.amplitude:.2%} of the face's width"
+        )
 
 
 class Progress:

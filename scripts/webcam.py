@@ -8,10 +8,17 @@ from pathlib import Path
 from keras_mer.cli import run_script
 from keras_mer.errors import UserError
 from keras_mer.face.detection import VIDEO_SIDE
+from keras_mer.runtime.face_spotting import FaceSpotter
 from keras_mer.runtime.io.outputs import PredictionLog, Recorder
 from keras_mer.runtime.io.video import open_source
-from keras_mer.runtime.options import add_model_options, load_recogniser
+from keras_mer.runtime.options import (
+    add_micro_option,
+    add_model_options,
+    load_micro,
+    load_recogniser,
+)
 from keras_mer.runtime.pipeline import Pipeline
+from keras_mer.runtime.spotting import Spotter
 from keras_mer.runtime.ui.live import Live
 from keras_mer.runtime.ui.window import Window
 
@@ -70,6 +77,7 @@ def parse_arguments() -> argparse.Namespace:
         help="time span of the probability strip under the image; 0 hides it (default: 10)",
     )
     add_model_options(parser)
+    add_micro_option(parser)
     return parser.parse_args()
 
 
@@ -83,6 +91,9 @@ def main() -> int:
     recogniser = load_recogniser(options, options.detect_side)
     window = None if options.no_display else Window("keras_mer")
     source = open_source(options.source, as_camera=options.as_camera, log=log)
+    micro = load_micro(options, recogniser.detector)
+    # a file is searched frame by frame, a camera does not wait
+    brief = FaceSpotter(Spotter(micro), background=source.live) if micro else None
     predictions = None
     if options.log:
         predictions = PredictionLog(options.log, recogniser.classes, recogniser.detector_name)
@@ -99,6 +110,7 @@ def main() -> int:
         output=output,
         folder=Path(options.folder),
         span=options.strip,
+        brief=brief,
         log=log,
     )
     summary = live.run()

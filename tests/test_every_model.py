@@ -40,7 +40,7 @@ def recipe_of(name: str) -> dict:
         "split": {"method": "subject", "fractions": [0.5, 0.25, 0.25]},
         "model": {"name": name} | {k: v for k, v in SMALL[name].items() if k != "anchors"},
     }
-    if name in ("flow_kernel", "svm"):
+    if name in ("flow_kernel", "flow_linear", "svm"):
         return made
     return made | {
         "augment": {"shift": 0.05, "rotate": 0, "zoom": 0},

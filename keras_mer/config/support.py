@@ -21,7 +21,7 @@ SECTIONS = {
     ),
 }  # fmt: skip
 #: Models that are fitted without a gradient.
-CLOSED_FORM = ("svm", "flow_kernel")
+CLOSED_FORM = ("svm", "flow_kernel", "flow_linear")
 
 
 @dataclass(frozen=True)
@@ -273,8 +273,11 @@ RULES = (
     ),
     Rule(
         "training.imbalance",
-        lambda c: c.model == "flow_kernel" and c.recipe.training.imbalance != "class_weights",
-        "the model 'flow_kernel' has class_weights only",
+        lambda c: (
+            c.model in ("flow_kernel", "flow_linear")
+            and c.recipe.training.imbalance != "class_weights"
+        ),
+        "the model '{model}' has class_weights only",
     ),
 )
 

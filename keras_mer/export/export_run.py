@@ -26,6 +26,7 @@ def export_run(
     variants: tuple[str, ...] = tflite.VARIANTS,
     allow_loss: bool = False,
     notes: Mapping[str, str | list[str]] | None = None,
+    notice: str = "",
 ) -> dict:
     """Export a run folder's model, measured on its validation part; see `tflite.export`.
 
@@ -37,6 +38,7 @@ def export_run(
         out: folder to write; ``saved_models/<recipe's name>`` by default.
         variants, allow_loss: as `tflite.export`.
         notes: texts for the card, as from `read_notes`.
+        notice: one line in the card that the runtime prints, such as the terms of the data.
 
     Returns:
         The card.
@@ -63,6 +65,7 @@ def export_run(
         return loaded, part.labels()
 
     validation, labels = images(split)
+    extra = {"notice": notice, "notes": dict(notes or {})}
     return tflite.export(
         model,
         out or Path("saved_models") / recipe.name,
@@ -72,7 +75,8 @@ def export_run(
         images=validation,
         labels=labels,
         expected=evaluate.predict(model, validation),
-        about=({"notes": dict(notes)} if notes else {}) | _about(run, recipe, manifest),
+        about={key: value for key, value in extra.items() if value}
+        | _about(run, recipe, manifest),
         task=task,
         # a run of an earlier version has no record; its data may
         preprocessing=Preprocessing.read(run) or preprocessing.of(recipe, manifest),

@@ -12,7 +12,7 @@ import keras
 from keras_mer.errors import UserError, nearest
 from keras_mer.models.cnn import cnn
 from keras_mer.models.cnn_bilstm import cnn_bilstm
-from keras_mer.models.flow import flow, flow_kernel
+from keras_mer.models.flow import flow, flow_kernel, flow_linear
 from keras_mer.models.lenet import lenet
 from keras_mer.models.linear_svm import linear_svm
 from keras_mer.models.ststnet import ststnet
@@ -26,6 +26,7 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "cnn_bilstm": cnn_bilstm,
     "flow": flow,
     "flow_kernel": flow_kernel,
+    "flow_linear": flow_linear,
     "lenet": lenet,
     "svm": linear_svm,
     "ststnet": ststnet,
@@ -36,6 +37,7 @@ _KINDS = {
     "cnn_bilstm": "clip",
     "flow": "flow",
     "flow_kernel": "flow",
+    "flow_linear": "flow",
     "ststnet": "flow",
     "svm": "flow",
 }

@@ -1,4 +1,4 @@
-"""Models for optical-flow images of micro-expressions: a small CNN and a kernel model."""
+"""Models for optical-flow images of micro-expressions: a CNN, a kernel and a linear model."""
 
 import keras
 from keras import layers, ops
@@ -72,12 +72,8 @@ def flow_kernel(
     """
     inputs = keras.Input((size, size, channels), name="pixels")
     x = _standardize(inputs)
-    body_in = z = keras.Input(x.shape[1:], name="standardised")
-    for _ in range(smooth):
-        z = layers.AveragePooling2D(3, strides=1, padding="same")(z)
-    z = layers.AveragePooling2D(2)(z)
-    z = layers.Flatten()(z)
-    z = layers.UnitNormalization(name="features")(z)
+    body_in = keras.Input(x.shape[1:], name="standardised")
+    z = _features(body_in, smooth)
     # for unit vectors, exp(-reach |x - a|^2) = exp(2 reach x.a - 2 reach)
     z = layers.Dense(
         anchors,
@@ -90,6 +86,48 @@ def flow_kernel(
     return keras.Model(
         inputs, _average_with_mirror(body, x) if mirror else body(x), name="flow_kernel"
     )
+
+
+def flow_linear(
+    classes: int,
+    size: int = 28,
+    channels: int = 3,
+    smooth: int = 2,
+    mirror: bool = True,
+    ridge: float = 1.0,
+) -> keras.Model:
+    """A linear model on the features of `flow_kernel`: standardized, smoothed, of unit length.
+
+    `keras_mer.training.closed_form.LinearRidge` computes the weights in closed form. Unlike the
+    kernel model it does not contain the training clips: it has a weight per feature and class.
+
+    Args:
+        classes: number of outputs.
+        size: side of the square input, pixels.
+        channels: of the input: horizontal flow, vertical flow and optical strain.
+        smooth: how many times a 3x3 mean filter is applied.
+        mirror: average the logits of the flow and of its left-right mirror image.
+        ridge: strength of the regularization; used when the model is fitted.
+
+    Returns:
+        (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits.
+    """
+    inputs = keras.Input((size, size, channels), name="pixels")
+    x = _standardize(inputs)
+    body_in = keras.Input(x.shape[1:], name="standardised")
+    body = keras.Model(body_in, blocks.logits(_features(body_in, smooth), classes), name="body")
+    return keras.Model(
+        inputs, _average_with_mirror(body, x) if mirror else body(x), name="flow_linear"
+    )
+
+
+def _features(z: keras.KerasTensor, smooth: int) -> keras.KerasTensor:
+    """Standardized flow, smoothed and downsampled by 2: (batch, features) of unit length."""
+    for _ in range(smooth):
+        z = layers.AveragePooling2D(3, strides=1, padding="same")(z)
+    z = layers.AveragePooling2D(2)(z)
+    z = layers.Flatten()(z)
+    return layers.UnitNormalization(name="features")(z)
 
 
 def _standardize(inputs: keras.KerasTensor) -> keras.KerasTensor:

@@ -38,6 +38,7 @@ class Card:
         folder: where the files are.
         preprocessing: of a clip or flow model, how its input is computed from frames; None if
             unknown.
+        notice: one line for whoever runs the model, such as the terms of its training data; or "".
     """
 
     name: str
@@ -53,6 +54,7 @@ class Card:
     default_variant: str
     folder: Path
     preprocessing: Preprocessing | None = None
+    notice: str = ""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -140,6 +142,7 @@ def _parse(data: dict[str, Any], folder: Path) -> Card:
         default_variant=str(data["default_variant"]),
         folder=folder,
         preprocessing=_preprocessing(str(data["task"]), entry),
+        notice=" ".join(str(data.get("notice", "")).split()),
     )
     if (card.task == "clip") != (card.frames > 0) or card.task not in TASKS:
         raise ValueError(f"task '{card.task}' with {card.frames} frames")
@@ -182,8 +185,8 @@ def _preprocessing(task: str, entry: dict[str, Any]) -> Preprocessing | None:
 def video_preprocessing(card: Card, detector: Detector) -> Preprocessing:
     """How frames become the input of a clip or flow model, for the readers of video.
 
-    One line of warning is logged if the preprocessing is stated and not recorded, or if `detector`
-    is not the one it names.
+    One line of warning is logged for the card's notice, if the preprocessing is stated and not
+    recorded, and if `detector` is not the one it names.
 
     Args:
         card: the model's.
@@ -200,7 +203,7 @@ def video_preprocessing(card: Card, detector: Detector) -> Preprocessing:
             "recorded; compute them with this project (make flow), or state it in the "
             "recipe (data.preprocessing, see docs/clips.md), then train and export again"
         )
-    lines = []
+    lines = [card.notice] if card.notice else []
     if made.origin == "stated":
         lines.append(f"its preprocessing is stated, not recorded ({made.basis})")
     used = detector_name(detector)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from keras_mer.errors import UserError
-from keras_mer.face.detection import VIDEO_SIDE, Detection, shrink
+from keras_mer.face.detection import VIDEO_SIDE, Detection, Detector, shrink
 from keras_mer.face.prepare import place_of, prepare
 from keras_mer.runtime.card import video_preprocessing
 from keras_mer.runtime.recogniser import Expression, Face, Recogniser
@@ -27,6 +27,34 @@ class TrackedFace(Face):
 
     id: int = 0
     raw: Expression | None = None
+
+
+class FaceFollower:
+    """Face detection in every frame, and tracking.
+
+    Args:
+        detector: of faces; its `max_side` is the longest side of the copy that is searched.
+
+    Attributes:
+        tracker: of the faces.
+        small, scale: the copy of the last frame that was searched, and its size relative to it.
+    """
+
+    def __init__(self, detector: Detector):
+        self.detector, self.tracker = detector, Tracker()
+        self.small, self.scale = np.empty((0, 0, 3), np.uint8), 1.0
+        self._side = getattr(detector, "max_side", VIDEO_SIDE)
+
+    def update(self, image: np.ndarray, time: float, cut: bool = False) -> list[Track]:
+        """The confirmed faces of the next frame; arguments as of `Pipeline.process`."""
+        if cut:
+            self.tracker.reset()
+        self.small, self.scale = shrink(image, self._side)
+        found = [_scaled(face, 1 / self.scale) for face in self.detector.detect(self.small)]
+        self.tracker.update(found, time)
+        if cut:  # no later frame can confirm a face of a single image
+            self.tracker.update(found, time)
+        return self.tracker.visible
 
 
 class Pipeline:
@@ -48,16 +76,15 @@ class Pipeline:
         if recogniser.card.task == "flow":
             raise UserError(
                 f"{recogniser.card.name} reads flow from onset to apex, which a live view does not "
-                "know: use make predict or make timeline on a video"
+                "know: name it as --micro (MICRO), beside a model of single images"
             )
         self.recogniser = recogniser
         self._preprocessing = None
         if recogniser.card.task == "clip":
             self._preprocessing = video_preprocessing(recogniser.card, recogniser.detector)
         self.smoothing = smoothing
-        self.tracker = Tracker()
+        self.follower = FaceFollower(recogniser.detector)
         self.seconds: dict[str, float] = {}
-        self._side = getattr(recogniser.detector, "max_side", VIDEO_SIDE)
         self._smoothers: dict[int, Smoother] = {}
         self._clips: dict[int, deque[tuple[np.ndarray, Detection, float]]] = {}
 
@@ -73,18 +100,11 @@ class Pipeline:
             The confirmed faces, those tracked longest first.
         """
         ticks = [clock.perf_counter()]
-        if cut:
-            self.tracker.reset()
-        small, scale = shrink(image, self._side)
-        found = [_scaled(face, 1 / scale) for face in self.recogniser.detector.detect(small)]
-        self.tracker.update(found, time)
-        if cut:  # no later frame can confirm a face of a single image
-            self.tracker.update(found, time)
+        tracks = self.follower.update(image, time, cut)
         ticks.append(clock.perf_counter())
-        tracks = self.tracker.visible
         if self._preprocessing:
-            grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-            samples = [self._clip(track, grey, scale, time) for track in tracks]
+            grey = cv2.cvtColor(self.follower.small, cv2.COLOR_BGR2GRAY)
+            samples = [self._clip(track, grey, self.follower.scale, time) for track in tracks]
         else:
             samples = [self.recogniser.crop(image, track.detection) for track in tracks]
         ticks.append(clock.perf_counter())
@@ -135,7 +155,7 @@ class Pipeline:
 
     def _remove_lost(self) -> None:
         """Delete the state of lost tracks, so that memory does not grow."""
-        known = self.tracker.identities
+        known = self.follower.tracker.identities
         for table in (self._smoothers, self._clips):
             for lost in [identity for identity in table if identity not in known]:
                 del table[lost]

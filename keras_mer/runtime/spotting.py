@@ -110,13 +110,13 @@ class Spotter:
             window.append(convert(image, 1)[..., 0])
             count += 1
             if len(window) == length:
-                found += self._spot_window(window, start, fps)
+                found += self.spot_window(window, start, fps)
                 del window[:step]
                 start += step
         if count < 3:
             raise UserError(f"a clip of {count} frames: an apex needs 3 or more")
         if start == 0 or len(window) > length - step:  # the end, not covered by a window yet
-            found += self._spot_window(window, start, fps)
+            found += self.spot_window(window, start, fps)
         kept: list[ExpressionInterval] = []
         for one in sorted(found, key=lambda m: -m.agreement):
             if all(one.offset <= k.onset or one.onset >= k.offset for k in kept):
@@ -143,11 +143,22 @@ class Spotter:
         found = apex.spot(ready.frames, fps, onset=0, offset=last)
         return self._classify(gray, ready, (0, found.index, last), found.intensity, 0, fps)
 
-    def _spot_window(
-        self, window: list[np.ndarray], start: int, fps: float
+    def spot_window(
+        self, window: Sequence[np.ndarray], start: int, fps: float, place: Place | None = None
     ) -> list[ExpressionInterval]:
+        """Spot the brief expression of one face in one window.
+
+        Args:
+            window: uint8 (h, w), at least 3 gray frames of one size.
+            start: position of the first of them in the clip.
+            fps: frames per second.
+            place: location of the face in the first of them; the largest face by default.
+
+        Returns:
+            One interval or none.
+        """
         try:
-            ready = self._prepare(window, fps)
+            ready = self._prepare(window, fps, place)
         except UserError:  # no face in its first frames
             self.frames_without_face += len(window)
             return []
@@ -159,13 +170,15 @@ class Spotter:
             return []
         return [self._classify(window, ready, times, found.intensity, start, fps)]
 
-    def _prepare(self, images: Sequence[np.ndarray], fps: float) -> Prepared:
+    def _prepare(
+        self, images: Sequence[np.ndarray], fps: float, place: Place | None = None
+    ) -> Prepared:
         made = self.preprocessing
         # a clip model's own crops may be too small for spotting; `_moment` cuts them
         side, register = (made.side, made.register) if made.flow else (SIDE, True)
         return prepare(
             images, side, made.margin, fps=fps, detector=self.recogniser.detector,
-            register=register, whole=self.cropped,
+            place=place, register=register, whole=self.cropped,
         )  # fmt: skip
 
     def _classify(

@@ -1,4 +1,4 @@
-"""Estimators without gradient descent: kernel ridge regression and a linear SVM."""
+"""Estimators without gradient descent: kernel and linear ridge regression, a linear SVM."""
 
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class KernelRidge:
         seed: not used.
     """
 
+    #: The registered model that is fitted.
+    MODEL = "flow_kernel"
     #: The target of a sample's own class; that of the others is its negative.
     TARGET = 2.0
 
@@ -38,9 +40,9 @@ class KernelRidge:
         if "anchors" in self.config:
             raise UserError("model.anchors: the anchors are the training samples; leave it out")
         keras.config.set_dtype_policy("float32")
+        models.check_arguments(self.MODEL, self.config)
+        self.options = models.defaults(self.MODEL) | self.config
         model = self._build(1)
-        options = models.defaults("flow_kernel") | self.config
-        self.reach, self.ridge = options["reach"], options["ridge"]
         standardise, body = model.get_layer("standardise"), model.get_layer("body")
         features = keras.Model(body.input, body.get_layer("features").output)
 
@@ -51,16 +53,18 @@ class KernelRidge:
 
         self.features = embed(samples.inputs)
         self._kernel = self._between(self.features, self.features)
-        if options["mirror"]:  # as in the model: the mean over a sample and its mirror image
+        if self.options["mirror"]:  # as in the model: the mean over a sample and its mirror image
             mirrored = embed(transforms.mirror(np.asarray(samples.inputs), "flow"))
             self._kernel = (self._kernel + self._between(mirrored, self.features)) / 2
 
     def _build(self, anchors: int) -> keras.Model:
         classes = len(self.samples.classes)
-        return models.build("flow_kernel", classes=classes, anchors=anchors, **self.config)
+        return models.build(self.MODEL, classes=classes, anchors=anchors, **self.config)
 
     def _between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.exp(2 * self.reach * (a.astype(np.float64) @ b.T.astype(np.float64) - 1))
+        """The kernel of every row of `a` and every row of `b`."""
+        reach = self.options["reach"]
+        return np.exp(2 * reach * (a.astype(np.float64) @ b.T.astype(np.float64) - 1))
 
     def fit(
         self,
@@ -70,7 +74,7 @@ class KernelRidge:
     ) -> None:
         """Solve for the weights of the rows `train`; see `estimators.Estimator`."""
         targets = self.TARGET * (2.0 * self.samples.targets[train].astype(np.float64) - 1)
-        ridge = np.full(len(train), self.ridge)
+        ridge = np.full(len(train), self.options["ridge"])
         if self.weigh:
             ridge /= self.samples.targets[train] @ balanced_class_weights(
                 self.samples.targets[train]
@@ -86,12 +90,35 @@ class KernelRidge:
         """The fitted model: raw pixels -> probabilities, float32."""
         keras.config.set_dtype_policy("float32")
         model = self._build(len(self._train))
-        body, anchors = model.get_layer("body"), self.features[self._train]
+        self._set_weights(model.get_layer("body"), self.features[self._train])
+        return models.with_probabilities(model)
+
+    def _set_weights(self, body: keras.Model, features: np.ndarray) -> None:
+        reach = self.options["reach"]
         body.get_layer("anchors").set_weights(
-            [2 * self.reach * anchors.T, np.full(len(anchors), -2 * self.reach)]
+            [2 * reach * features.T, np.full(len(features), -2 * reach)]
         )
         body.get_layer("logits").set_weights([self._weights, np.zeros(self._weights.shape[1])])
-        return models.with_probabilities(model)
+
+
+class LinearRidge(KernelRidge):
+    """Ridge regression: the least-squares weights of the model `flow_linear`.
+
+    Solved in the space of the samples, of which there are fewer than features: kernel ridge
+    regression with the scalar product as its kernel. Arguments and weighting as there.
+    """
+
+    MODEL = "flow_linear"
+
+    def _build(self, anchors: int) -> keras.Model:
+        return models.build(self.MODEL, classes=len(self.samples.classes), **self.config)
+
+    def _between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return a.astype(np.float64) @ b.T.astype(np.float64)
+
+    def _set_weights(self, body: keras.Model, features: np.ndarray) -> None:
+        weights = features.T @ self._weights
+        body.get_layer("logits").set_weights([weights, np.zeros(weights.shape[1])])
 
 
 class LinearSVM:

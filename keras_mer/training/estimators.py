@@ -13,12 +13,12 @@ import numpy as np
 from keras_mer import models
 from keras_mer.config.recipe import Recipe
 from keras_mer.data.inputs import Samples
-from keras_mer.training.closed_form import KernelRidge, LinearSVM
+from keras_mer.training.closed_form import KernelRidge, LinearRidge, LinearSVM
 from keras_mer.training.keras_estimator import KerasEstimator
 from keras_mer.training.setup import TrainingSetup
 
 #: Estimators with a closed form, by the name of the model that they fit.
-CLOSED_FORM = {"flow_kernel": KernelRidge, "svm": LinearSVM}
+CLOSED_FORM = {"flow_kernel": KernelRidge, "flow_linear": LinearRidge, "svm": LinearSVM}
 
 
 class Estimator(Protocol):

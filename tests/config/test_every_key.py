@@ -34,7 +34,7 @@ def test_a_few_keys_of_training(key, walk):  # noqa: F811
     [
         (base, key)
         for base in BASES
-        if base.endswith(("flow_kernel", "svm"))
+        if base.endswith(("flow_kernel", "flow_linear", "svm"))
         for key in keys_of(base)
     ],
 )

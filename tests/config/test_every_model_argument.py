@@ -23,6 +23,7 @@ BASES = {
     "cnn_bilstm": {"frames": 3, "size": 16, "units": 2, "encoder": _LENET},
     "flow": {"size": 16, "filters": [2, 3]},
     "flow_kernel": {"size": 16},
+    "flow_linear": {"size": 16},
     "lenet": {"size": 16, "filters": [2], "units": 3},
     "ststnet": {"size": 16},
     "svm": {"size": 16},

@@ -12,7 +12,9 @@ from keras_mer.config.support import check
 from keras_mer.errors import UserError
 from keras_mer.kinds import CLIP, FLOW, IMAGE
 
-KINDS = {"cnn_bilstm": CLIP, "flow": FLOW, "flow_kernel": FLOW, "ststnet": FLOW, "svm": FLOW}
+KINDS = {"cnn_bilstm": CLIP} | dict.fromkeys(
+    ("flow", "flow_kernel", "flow_linear", "ststnet", "svm"), FLOW
+)
 
 
 def kind(recipe):
@@ -23,7 +25,7 @@ def kind(recipe):
 def test_built_in_recipes_pass_for_the_commands_they_are_meant_for(name):
     recipe = recipes.load(name)
     commands = {"split", "audit"}
-    if name.startswith("megc2019"):
+    if name.startswith(("megc2019", "micro-flow")):
         commands |= {"loso", "train"}
     else:
         commands.add("ssl-kd" if name.startswith("ssl-kd") else "train")

@@ -197,7 +197,7 @@ class Walk:
 
 
 def _gradient(base: str) -> bool:
-    return not base.endswith(("flow_kernel", "svm"))
+    return not base.endswith(("flow_kernel", "flow_linear", "svm"))
 
 
 @pytest.fixture(scope="module")

@@ -197,11 +197,13 @@ BASES: dict[str, dict] = {
     "train flow": {"model": _FLOW, **_GRADIENT},
     "train clip": {"model": _CLIP, **_GRADIENT},
     "train flow_kernel": {"model": {"name": "flow_kernel", "size": 16}},
+    "train flow_linear": {"model": {"name": "flow_linear", "size": 16}},
     "train svm": {"model": {"name": "svm", "size": 16}},
     "loso": {"model": _FLOW, **_GRADIENT},
     "loso image": {"model": _CNN, **_GRADIENT},
     "loso clip": {"model": _CLIP, **_GRADIENT},
     "loso flow_kernel": {"model": {"name": "flow_kernel", "size": 16}},
+    "loso flow_linear": {"model": {"name": "flow_linear", "size": 16}},
     "loso svm": {"model": {"name": "svm", "size": 16}},
     "ssl-kd": {"model": _CNN, "dino": _DINO, "student": {"model": _CNN | {"stem": 1}}, **_GRADIENT},
 }

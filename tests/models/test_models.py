@@ -22,6 +22,7 @@ SMALL = {
     },
     "flow": {"size": 24, "filters": (4, 8)},
     "flow_kernel": {"size": 24, "anchors": 12},
+    "flow_linear": {"size": 24},
     "lenet": {"size": 24, "filters": (4, 8), "units": 8},
     "ststnet": {"size": 24},
     "svm": {"size": 24},
@@ -184,7 +185,7 @@ def test_one_convolution_equals_three_parallel_streams():
         start += filters
 
 
-@pytest.mark.parametrize("name", ["flow", "flow_kernel"])
+@pytest.mark.parametrize("name", ["flow", "flow_kernel", "flow_linear"])
 def test_flow_models_are_invariant_to_mirroring(name):
     from keras_mer.data.transforms.clip import mirror_flow
 

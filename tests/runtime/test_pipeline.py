@@ -112,7 +112,7 @@ def test_nothing_is_kept_for_faces_that_are_gone(recogniser):
         image = scene((160, 120, 110, 250)) if number % 40 < 8 else scene()
         pipeline.process(image, number / 10)
     assert len(pipeline._smoothers) <= 1
-    assert pipeline.tracker.identities == set()
+    assert pipeline.follower.tracker.identities == set()
 
 
 def test_the_real_video(tiny_model, real_video):

@@ -13,7 +13,8 @@ import pytest
 from keras_mer import synthetic
 from keras_mer.errors import UserError
 from keras_mer.kinds import Preprocessing
-from keras_mer.runtime import Recogniser, timeline
+from keras_mer.runtime import Recogniser, interval_plot
+from keras_mer.runtime.face_spotting import SpottedInterval
 from keras_mer.runtime.io import clip_reader
 from keras_mer.runtime.pipeline import Pipeline
 from keras_mer.runtime.recogniser import Expression
@@ -59,7 +60,9 @@ def spotter(seen=None, task="flow", made=None, **options):
         return Expression("happy", 1.0, {"happy": 1.0})
 
     made = made or (CLIP if task == "clip" else FLOW)
-    card = SimpleNamespace(task=task, name="said", height=28, frames=5, preprocessing=made)
+    card = SimpleNamespace(
+        task=task, name="said", height=28, frames=5, preprocessing=made, notice=""
+    )
     return Spotter(
         SimpleNamespace(
             card=card, detector=HaarDetector(), predict_flow=predict, predict_clip=predict
@@ -113,7 +116,7 @@ def test_too_short_clips_and_unsuitable_models_are_refused(drawn, tiny_models):
     flow = Recogniser.load(tiny_models / "flow")
     with pytest.raises(UserError, match="tiny-flow reads flow from onset to apex: use Spotter"):
         flow.predict_faces(drawn.frames[:1])
-    with pytest.raises(UserError, match="which a live view does not know: use make predict"):
+    with pytest.raises(UserError, match="which a live view does not know: name it as --micro"):
         Pipeline(flow)
     with pytest.raises(UserError, match="tiny-clip reads clips of 4 frames: use predict_clip"):
         Recogniser.load(tiny_models / "clip").predict(drawn.frames[0])
@@ -145,8 +148,9 @@ def test_clips_are_found_and_keep_their_frame_numbers(recordings, tmp_path):
 
 def test_the_picture_marks_each_interval(drawn):
     (interval,) = spotter().spot(drawn.frames, FPS)
-    plain = timeline.draw_intervals([], FPS, 2.0, "nothing")
-    marked = timeline.draw_intervals([interval], FPS, 2.0, "nothing")
+    times = (k / FPS for k in (interval.onset, interval.apex, interval.offset))
+    plain = interval_plot.draw_intervals([], 2.0, "nothing")
+    marked = interval_plot.draw_intervals([SpottedInterval(1, *times, interval)], 2.0, "nothing")
     changed = np.flatnonzero((plain[96:110] != marked[96:110]).any((0, 2)))  # the bar's rows
     share = (changed - 60) / (1400 - 60 - 110)
     assert share.min() == pytest.approx(interval.onset / FPS / 2, abs=0.002)
@@ -209,8 +213,8 @@ def test_a_stated_preprocessing_warns_once_and_an_unknown_one_is_refused(
 
 
 def test_a_video_needs_a_model_of_clips_or_the_timeline(script, tiny_model, recordings):
-    done = script("predict.py", recordings / "a.avi", "--model", tiny_model)
-    assert done.returncode == 2 and "a.avi: a video, which make timeline reads" in done.stderr
+    done = script("predict.py", recordings / "a.avi", "--model", tiny_model, "--micro", "none")
+    assert done.returncode == 2 and "a.avi: a video, which needs a model" in done.stderr
 
 
 def test_unreadable_clips_are_reported_and_skipped(script, tiny_models, recordings, tmp_path):

@@ -10,7 +10,8 @@ from keras_mer.training import closed_form, estimators, resident
 from tests.people import CLASSES, TINY, people, recipe
 
 KERNEL = {"name": "flow_kernel", "size": 12}
-MODELS = [TINY, KERNEL, {"name": "svm", "size": 12}]
+LINEAR = {"name": "flow_linear", "size": 12}
+MODELS = [TINY, KERNEL, LINEAR, {"name": "svm", "size": 12}]
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,19 @@ def test_kernel_ridge_is_scikit_learns(clips):
     np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, rtol=1e-5)
     weights = compute_class_weight("balanced", classes=np.arange(3), y=labels[train])
     ridge = KernelRidge(alpha=0.2, kernel="rbf", gamma=0.7)
+    ridge.fit(x[train], truth[train], sample_weight=weights[labels[train]])
+    expected = closed_form.softmax(ridge.predict(x[test]))
+    np.testing.assert_allclose(answer(estimator, train, test), expected, atol=1e-4)
+
+
+def test_linear_ridge_is_scikit_learns(clips):
+    from sklearn.linear_model import Ridge
+
+    labels, inputs, (train, test), _ = clips
+    estimator = make(labels, inputs, LINEAR | {"mirror": False, "ridge": 0.2, "smooth": 1})
+    x, truth = estimator.features, np.eye(3)[labels] * 4 - 2
+    weights = compute_class_weight("balanced", classes=np.arange(3), y=labels[train])
+    ridge = Ridge(alpha=0.2, fit_intercept=False)
     ridge.fit(x[train], truth[train], sample_weight=weights[labels[train]])
     expected = closed_form.softmax(ridge.predict(x[test]))
     np.testing.assert_allclose(answer(estimator, train, test), expected, atol=1e-4)

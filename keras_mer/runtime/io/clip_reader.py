@@ -13,6 +13,9 @@ from keras_mer.runtime.io.video import VideoFile
 
 #: Frames per second assumed for a folder of images, which does not state it.
 FPS = 100.0
+#: Most that a frame differs from the next, in gray levels at 16x16 pixels; photographs of two faces
+#: in the same place differ by more than twice as much.
+NEXT_FRAME = 5.0
 
 
 @dataclass
@@ -61,6 +64,45 @@ def is_clip(path: str | os.PathLike) -> bool:
     """Whether a path is a video, by its name, or a folder that holds numbered images."""
     path = Path(path)
     return images.is_video(path) or (path.is_dir() and bool(images.frame_files(path)))
+
+
+def is_recording(path: str | os.PathLike) -> bool:
+    """Whether a path is a video, or a folder of numbered frames that continue each other.
+
+    A folder of numbered photographs is none: in a recording a frame looks like the one before it.
+    """
+    path = Path(path)
+    if images.is_video(path):
+        return True
+    files = list(images.frame_files(path).values()) if path.is_dir() else []
+    if len(files) < 6:
+        return False
+    middle = len(files) // 2
+    try:
+        pairs = [(images.read(files[k]), images.read(files[k + 1])) for k in (0, middle)]
+    except UserError:
+        return False
+    return all(_alike(*pair) for pair in pairs)
+
+
+def recordings(path: str | os.PathLike) -> list[Path]:
+    """The recordings that a path is or holds; none where it also holds other images."""
+    path = Path(path)
+    if is_recording(path):
+        return [path]
+    if not path.is_dir():
+        return []
+    inside = [p for p in sorted(path.rglob("*")) if not p.name.startswith(".")]
+    found = [p for p in inside if is_clip(p) and is_recording(p)]
+    loose = (p for p in inside if p.suffix.lower() in images.SUFFIXES and p.parent not in found)
+    return [] if next(loose, None) else found
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    if one.shape != other.shape:
+        return False
+    small = [images.resize(images.convert(i, 1), 16, 16).astype(float) for i in (one, other)]
+    return bool(np.abs(small[0] - small[1]).mean() < NEXT_FRAME)
 
 
 def open_clip(path: str | os.PathLike, fps: float | None = None) -> ClipReader:

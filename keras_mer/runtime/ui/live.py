@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from keras_mer import images
+from keras_mer.runtime.face_spotting import FaceSpotter, SpottedInterval
 from keras_mer.runtime.io.frame_reader import Frame, FrameReader, Source
 from keras_mer.runtime.io.outputs import PredictionLog, Recorder
 from keras_mer.runtime.pipeline import Pipeline, TrackedFace
 from keras_mer.runtime.ui import overlay
 from keras_mer.runtime.ui.layout import letter_size
 from keras_mer.runtime.ui.window import ESCAPE, Window
+
+#: How long a brief expression is named after its offset; a window of a second is searched first.
+BRIEF_SECONDS = 3.0
 
 
 @dataclass
@@ -27,6 +31,7 @@ class Summary:
         dropped: frames of a live source that arrived while another was processed.
         seconds: duration of the run.
         labels: for each identity, the number of frames with each label.
+        brief: for each identity, the number of brief expressions of each class.
         latency: median latency from reading a frame to showing it, in s, over the last 1000 frames.
         latency_p99: 99th percentile of the latency, in s.
         fault: why the source ended, None for a regular end.
@@ -38,6 +43,7 @@ class Summary:
     dropped: int = 0
     seconds: float = 0.0
     labels: dict[int, Counter] = field(default_factory=dict)
+    brief: dict[int, Counter] = field(default_factory=dict)
     latency: float = 0.0
     latency_p99: float = 0.0
     fault: str | None = None
@@ -55,6 +61,9 @@ class Summary:
             total = counts.total()
             parts = ", ".join(f"{name} {n / total:.0%}" for name, n in counts.most_common())
             lines.append(f"face {identity}: {total} frames: {parts}")
+        for identity, counts in sorted(self.brief.items()):
+            parts = ", ".join(f"{n} {name}" for name, n in counts.most_common())
+            lines.append(f"face {identity}: brief expressions: {parts}")
         lines += [f"wrote {path}" for path in self.files]
         return "\n".join(lines)
 
@@ -73,6 +82,7 @@ class Live:
         folder: for saved frames and recordings.
         span: seconds shown by the probability strip under the image; 0 omits it.
         log: called with messages for the user.
+        brief: spots brief expressions; each is logged, and named in the face for some seconds.
     """
 
     def __init__(
@@ -86,10 +96,12 @@ class Live:
         folder: str | Path = "captures",
         span: float = 10.0,
         log: Callable[[str], object] = print,
+        brief: FaceSpotter | None = None,
     ):
         self.pipeline, self.source, self.window = pipeline, source, window
         self.predictions, self.output, self.folder = predictions, output, Path(folder)
-        self.span, self._log = span, log
+        self.span, self._log, self.brief = span, log, brief
+        self._named: dict[int, SpottedInterval] = {}
         self.summary = Summary()
         self._recorder: Recorder | None = None
         self._history: deque[tuple[float, tuple[float, ...]]] = deque()
@@ -105,6 +117,9 @@ class Live:
             for frame in reader:
                 faces = self.pipeline.process(frame.image, frame.time, frame.cut)
                 self._count(faces)
+                if self.brief and not frame.cut:
+                    seen = [(face.id, face) for face in faces]
+                    self._report_brief(self.brief.add(frame.image, frame.time, seen))
                 if self.predictions:
                     self.predictions.add(frame.time, frame.index, faces)
                 key = self._show(frame, faces, started)
@@ -125,6 +140,8 @@ class Live:
                 self.summary.latency, self.summary.latency_p99 = map(
                     float, np.percentile(latencies, [50, 99])
                 )
+            if self.brief:
+                self._report_brief(self.brief.finish())
             self._close(reader)
         return self.summary
 
@@ -166,6 +183,7 @@ class Live:
             corner = round(size / 3)
             avoid.append(overlay.text(canvas, rate, (corner, corner), 0.75 * size))
         overlay.draw_faces(canvas[:height], faces, avoid=avoid)
+        self._draw_brief(canvas[:height], faces, now)
         if below:
             self._update_history(faces, now, width)
             times = [time for time, _ in self._history]
@@ -173,6 +191,28 @@ class Live:
             classes = self.pipeline.recogniser.classes
             canvas[height:] = overlay.strip(width, below, classes, times, rows, self.span)
         return canvas
+
+    def _report_brief(self, new: list[SpottedInterval]) -> None:
+        for one in new:
+            expression = one.interval.expression
+            self._named[one.face] = one
+            self.summary.brief.setdefault(one.face, Counter())[expression.label] += 1
+            self._log(
+                f"{one.apex:.2f} s, face {one.face}: brief {expression.label} "
+                f"{expression.confidence:.0%}"
+            )
+
+    def _draw_brief(self, image: np.ndarray, faces: list[TrackedFace], now: float) -> None:
+        """Name each face's last brief expression at its chin."""
+        size = 0.75 * letter_size(image.shape)
+        for face in faces:
+            one = self._named.get(face.id)
+            if one is None or now - one.offset > BRIEF_SECONDS:
+                continue
+            x, y, _, height = face.box
+            words = f"brief: {one.interval.expression.label}"
+            ink = overlay.color(one.interval.expression.label)
+            overlay.text(image, words, (x + 2, round(y + height - 2.2 * size)), size, ink)
 
     def _update_history(self, faces: list[TrackedFace], now: float, width: int) -> None:
         """Keep the last seconds of the face tracked longest, one point for every two pixels."""
