@@ -10,11 +10,14 @@ from pathlib import Path
 import cv2
 
 from keras_mer.errors import UserError
-from keras_mer.synthetic.recording import DrawnRecording, draw_recording
+from keras_mer.synthetic.recording import DrawnRecording, Event, draw_recording
 from keras_mer.synthetic.store import (
     Progress,
     check_arguments,
     new_folder,
+    save_image,
+    save_table,
+    save_tables,
     with_progress,
 )
 
@@ -50,11 +53,7 @@ def write_recordings(
     Raises:
         UserError: for a folder that is not empty or a value out of range.
     """
-    check_arguments(people, people, look.get("size", 160), seed)
-    made = [
-        draw_recording(number, seconds, fps, intensity, seed=seed, index=number, **look)
-        for number in range(1, people + 1)
-    ]
+    made = _plan(people, seconds, fps, intensity, seed, look)
     with new_folder(folder, overwrite) as root:
         for one in with_progress(made, progress):
             _write_video(root / f"{one.subject}.avi", one)
@@ -81,3 +80,99 @@ def _write_video(path: Path, recording: DrawnRecording) -> None:
             writer.set(cv2.VIDEOWRITER_PROP_QUALITY, 95)
         writer.write(frame)
     writer.release()
+
+
+def write_samm_long(
+    folder: str | os.PathLike,
+    people: int = 2,
+    seconds: float = 10.0,
+    fps: float = 200.0,
+    intensity: float = 0.5,
+    seed: int = 0,
+    *,
+    overwrite: bool = False,
+    **look,
+) -> list[DrawnRecording]:
+    """Write SAMM Long Videos: ``006_1/006_1_0001.jpg``, gray, and its table, header in row 10.
+
+    Arguments, result and errors as for `write_recordings`.
+    """
+    made = _plan(people, seconds, fps, intensity, seed, look)
+    rows = []
+    with new_folder(folder, overwrite) as root:
+        for k, one in enumerate(made):
+            subject = f"{k + 6:03d}"
+            name = f"{subject}_1"
+            _write_frames(root / name, one, lambda n, name=name: f"{name}_{n:04d}.jpg", gray=True)
+            for turn, e in enumerate(_expressions(one), 1):
+                word = "Micro - 1/2" if e.kind == "micro" else "Macro"
+                times = (e.onset + 1, e.apex + 1, e.offset + 1)
+                length = e.offset - e.onset + 1
+                rows.append(
+                    (k + 6, f"{name}_{turn}", 1, *times, length, word, "AU12", None)
+                )  # fmt: skip
+        header = (
+            "Subject", "Filename", "Inducement Code", "Onset", "Apex", "Offset", "Duration", "Type",
+            "Action Units", "Notes",
+        )  # fmt: skip
+        notes = [("SAMM Long Videos",)] + [(f"Note {n}",) for n in range(2, 10)]
+        save_table(root / "SAMM_LongVideos_V3_Release.xlsx", "FACS", [*notes, header, *rows])
+    return made
+
+
+def write_casme_squared(
+    folder: str | os.PathLike,
+    people: int = 2,
+    seconds: float = 10.0,
+    fps: float = 30.0,
+    intensity: float = 0.5,
+    seed: int = 0,
+    *,
+    overwrite: bool = False,
+    **look,
+) -> list[DrawnRecording]:
+    """Write CAS(ME)^2: ``rawpic/s15/15_0101disgustingteeth/img1.jpg`` and a table of 3 sheets.
+
+    Arguments, result and errors as for `write_recordings`.
+    """
+    made = _plan(people, seconds, fps, intensity, seed, look)
+    words = {"happy": "positive", "surprise": "surprise"}
+    rows, subjects = [], []
+    with new_folder(folder, overwrite) as root:
+        for k, one in enumerate(made):
+            number = k + 15
+            place = root / "rawpic" / f"s{number}" / f"{number}_0101disgustingteeth"
+            _write_frames(place, one, lambda n: f"img{n}.jpg")
+            subjects.append((number, f"s{number}", k + 1))
+            for turn, e in enumerate(_expressions(one), 1):
+                times = (e.onset + 1, e.apex + 1, e.offset + 1)
+                emotion = words.get(e.label, "negative")
+                rows.append(
+                    (k + 1, f"disgust1_{turn}", *times, "4+7", emotion, f"{e.kind}-expression", "x")
+                )
+        sheets = {
+            "CASFEcode_final": rows,
+            "naming rule1": subjects,
+            "naming rule2": [("0101", "disgust1"), ("0102", "disgust2")],
+        }
+        save_tables(root / "CAS(ME)^2code_final.xlsx", sheets)
+    return made
+
+
+def _plan(people, seconds, fps, intensity, seed, look) -> list[DrawnRecording]:
+    check_arguments(people, people, look.get("size", 160), seed)
+    return [
+        draw_recording(number, seconds, fps, intensity, seed=seed, index=number, **look)
+        for number in range(1, people + 1)
+    ]
+
+
+def _expressions(recording: DrawnRecording) -> list[Event]:
+    return [e for e in recording.events if e.kind in ("micro", "macro")]
+
+
+def _write_frames(folder: Path, recording: DrawnRecording, name, gray: bool = False) -> None:
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(recording, 1):
+        image = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if gray else frame
+        save_image(folder / name(number), image)
