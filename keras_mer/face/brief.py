@@ -200,7 +200,7 @@ def _measure(shape, snr, face, eyes, noise, fps, head) -> Movement:
     return Movement(
         onset, apex, offset, float(snr),
         float(rise @ face @ fall / size) if size else 0.0,
-        max(moved, 0.0) / max(mine, 1e-9),
+        float(max(moved, 0.0) / max(mine, 1e-9)),
         float(wave @ eyes @ wave / max(wave @ face @ wave, 1e-9)),
         _deviation(head, onset, offset) if head is not None else 0.0,
         intensity / max(intensity[apex], 1e-9),

@@ -46,7 +46,7 @@ def test_two_movements_are_found_where_they_are():
     assert np.abs(np.subtract([first.onset, first.apex, first.offset], [20, 28, 38])).max() <= 3
     assert np.abs(np.subtract([second.onset, second.apex, second.offset], [70, 77, 90])).max() <= 3
     assert first.intensity[first.apex] == pytest.approx(1) and first.snr > 10
-    assert min(first.agreement, second.agreement) > 0.9
+    assert min(first.agreement, second.agreement) > 0.75
 
 
 def test_a_movement_that_repeats_or_holds_shows_unrest_and_one_alone_does_not():
