@@ -101,6 +101,10 @@ webcam: $(READY)  ## live recognition: camera, video, folder or stream (SOURCE, 
 timeline: $(READY)  ## plot the expressions in a video over time (VIDEO, MODEL, MICRO)
 	$(PY) scripts/timeline.py $(VIDEO) --model $(MODEL) --micro $(MICRO) $(ARGS)
 
+.PHONY: spot
+spot: $(READY)  ## score spotting on annotated recordings, drawn ones without DATA (DATA, OUT)
+	$(PY) scripts/spot.py $(DATA) $(if $(filter file,$(origin MODEL)),,--model $(MODEL)) $(call option,--out,$(OUT)) $(ARGS)
+
 .PHONY: capture
 capture: $(READY)  ## collect labeled faces from a camera or video in class folders (SOURCE, MODEL)
 	$(PY) scripts/capture.py --source $(SOURCE) --model $(MODEL) $(ARGS)

@@ -53,8 +53,9 @@ def extraction(repeats: int) -> str:
     from keras_mer.data import clips, flow_dataset
     from keras_mer.data.manifest import Manifest, Sample
     from keras_mer.evaluation import report
-    from keras_mer.face import apex, motion
+    from keras_mer.face import brief, motion
     from keras_mer.face.prepare import prepare
+    from keras_mer.runtime.spotting import STEP_SECONDS, WINDOW_SECONDS
 
     drawn = synthetic.draw_clip(
         1, "surprise", 0.3, ONSET, APEX, OFFSET, FRAMES, FPS, size=HEIGHT, margin=0.1
@@ -74,7 +75,7 @@ def extraction(repeats: int) -> str:
             motion.flow_sequence(frames, method, previous=True)
 
         def window() -> None:
-            apex.spot(prepare(clips.read(folder).images, fps=FPS).frames, FPS)
+            brief.find(prepare(clips.read(folder).images, fps=FPS).frames, FPS)
 
         rows = []
         for name, run, frames in (
@@ -82,7 +83,11 @@ def extraction(repeats: int) -> str:
             ("the same, apex spotted", lambda: flow_dataset.rise(manifest, sample), FRAMES),
             ("flow of every frame, dis-fast", lambda: every_frame("dis-fast"), FRAMES),
             ("flow of every frame, dis", lambda: every_frame("dis"), FRAMES),
-            ("spotting in a video", window, FRAMES / 2),  # its windows overlap by half
+            (
+                "spotting in a video",
+                window,
+                FRAMES * STEP_SECONDS / WINDOW_SECONDS,
+            ),  # windows overlap
         ):
             seconds = float(np.median(timed(run, repeats)))
             speed = f"{frames / seconds:.0f} ({frames / seconds / FPS:.2f})"

@@ -69,7 +69,7 @@ def read(
         UserError: for an unreadable file, or a missing header or column; the message names the most
             similar column that exists.
     """
-    for sheet in _sheets(path):
+    for sheet in sheets(path):
         for index, (number, cells) in enumerate(sheet):
             filled = [c for c in cells if c]
             if filled and (not first or _plain(filled[0]) == _plain(first)):
@@ -126,8 +126,8 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _sheets(path: Path) -> Iterator[list[tuple[int, list[str]]]]:
-    """Each sheet as (row number from 1, cells as text)."""
+def sheets(path: Path) -> Iterator[list[tuple[int, list[str]]]]:
+    """Each sheet of a table, or the only one of a csv, as (row number from 1, cells as text)."""
     if path.suffix.lower() == ".csv":
         yield _csv(path)
         return

@@ -75,8 +75,7 @@ def export_run(
         images=validation,
         labels=labels,
         expected=evaluate.predict(model, validation),
-        about={key: value for key, value in extra.items() if value}
-        | _about(run, recipe, manifest),
+        about={key: value for key, value in extra.items() if value} | _about(run, recipe, manifest),
         task=task,
         # a run of an earlier version has no record; its data may
         preprocessing=Preprocessing.read(run) or preprocessing.of(recipe, manifest),

@@ -74,7 +74,7 @@ def spot(
         score, best = _best(candidates, detrended, detrend)
     else:
         score, best = _search(detrended, detrend, fps)
-    profile = detrend @ _profiles(np.array([best]), count)[0]
+    profile = detrend @ profiles(np.array([best]), count)[0]
     intensity = gram @ profile  # projection on the profile's spatial pattern, with its trend
     peak = int(np.clip(best[1], 0, count - 1))
     rest = np.percentile(intensity, 5)
@@ -108,7 +108,7 @@ def _detrending_matrix(count: int, order: int) -> np.ndarray:
     return np.eye(count) - basis @ basis.T
 
 
-def _profiles(shapes: np.ndarray, count: int) -> np.ndarray:
+def profiles(shapes: np.ndarray, count: int) -> np.ndarray:
     """Half a cosine up and half a cosine down for each (onset, apex, offset): (shapes, count)."""
     time = np.arange(count)
     onset, apex, offset = (shapes[:, [k]] for k in range(3))
@@ -119,9 +119,9 @@ def _profiles(shapes: np.ndarray, count: int) -> np.ndarray:
 
 def _best(shapes: list[tuple[int, int, int]], gram: np.ndarray, detrend: np.ndarray):
     """(score, shape) of the profile that explains most energy, relative to its own energy."""
-    profiles = _profiles(np.array(shapes), len(gram)) @ detrend
-    size = (profiles**2).sum(1)
-    scores = ((profiles @ gram) * profiles).sum(1) / (size + 1e-3)
+    waves = profiles(np.array(shapes), len(gram)) @ detrend
+    size = (waves**2).sum(1)
+    scores = ((waves @ gram) * waves).sum(1) / (size + 1e-3)
     k = int(np.argmax(scores))
     return float(scores[k]), shapes[k]
 

@@ -1,10 +1,10 @@
 """Micro-expression spotting: intervals found by facial motion, classified by a clip or flow model.
 
-A window slides over the clip. In each window the face is located and registered, and the best
-fitting rise and fall is estimated (`keras_mer.face.apex`). It is accepted when it is brief and the
-face returns the way it moved: the difference between apex and onset must agree with the difference
-between apex and offset. Every window has a best fit, but head drift, changing light and noise do
-not pass this test.
+A window slides over the clip. In each window the face is located and registered, and brief rises
+and falls are searched (`keras_mer.face.brief`). One is accepted when the face returns the way it
+moved: the difference between apex and onset must agree with the difference between apex and offset.
+Head drift, changing light and noise do not pass this test. Nor may the rest of the face keep moving
+around it (speech, longer expressions), the eyes alone move (a blink) or the head (a nod).
 """
 
 import csv
@@ -18,9 +18,10 @@ import cv2
 import numpy as np
 
 from keras_mer.errors import UserError
-from keras_mer.face import apex, motion
+from keras_mer.face import apex, brief, motion
 from keras_mer.face.align import EYES
-from keras_mer.face.prepare import SIDE, Place, Prepared, prepare
+from keras_mer.face.detection import Detector
+from keras_mer.face.prepare import MARGIN, SIDE, Place, Prepared, prepare
 from keras_mer.files import replacing
 from keras_mer.images import convert
 from keras_mer.kinds import FLOW_METHODS
@@ -28,14 +29,14 @@ from keras_mer.runtime.card import video_preprocessing
 from keras_mer.runtime.io.clip_reader import ClipReader
 from keras_mer.runtime.recogniser import Expression, Recogniser
 
-#: Window length in seconds. Windows overlap by half, so that a micro-expression, which lasts half a
-#: second at most, lies entirely in one of them.
-WINDOW_SECONDS = 1.0
+#: Window length and step in seconds: a micro-expression, which lasts half a second at most, lies
+#: with some rest around it entirely in one of them.
+WINDOW_SECONDS, STEP_SECONDS = 2.5, 1.5
 #: Longest interval in seconds: half a second, and the uncertainty of onset and offset.
 MAX_SECONDS = 0.6
-#: Least `ExpressionInterval.agreement`. Of 18 synthetic clips (30 or 50 % of the full expression)
-#: 14 lie above; of 36 windows without an expression 2 do, and these exceed `MAX_SECONDS`.
-AGREEMENT = 0.85
+#: Bounds of the attributes of `keras_mer.face.brief.Movement`: least agreement, most unrest, share
+#: of the eyes and motion of the head. Chosen on drawn recordings of four people (seed 5).
+AGREEMENT, UNREST, EYE_SHARE, HEAD = 0.8, 0.2, 0.4, 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class ExpressionInterval:
 
     Attributes:
         onset, apex, offset: first, strongest and last frame.
-        expression: the model's prediction.
+        expression: the model's prediction, None without a model.
         agreement: cosine similarity of the differences apex - onset and apex - offset, -1 to 1; 1
             for a face that returns exactly the way it moved.
         amplitude: the strongest motion from onset to apex, as a fraction of the face's width.
@@ -56,7 +57,7 @@ class ExpressionInterval:
     onset: int
     apex: int
     offset: int
-    expression: Expression
+    expression: Expression | None
     agreement: float
     amplitude: float
     box: tuple[int, int, int, int]
@@ -68,9 +69,10 @@ class Spotter:
     """Spotting and classification of brief expressions of the largest face in a clip.
 
     Args:
-        recogniser: with a model that reads clips or flow.
+        recogniser: with a model that reads clips or flow; None spots without naming what is found.
         agreement: least agreement of an interval; a lower value finds more, and more false ones.
         cropped: frames are face crops: use the whole frame where the detector finds no face.
+        detector: of the face, without a recogniser; by default the Haar cascade.
 
     Attributes:
         frames_without_face: frames of the last clip in whose windows no face was found.
@@ -80,14 +82,22 @@ class Spotter:
     """
 
     def __init__(
-        self, recogniser: Recogniser, *, agreement: float = AGREEMENT, cropped: bool = False
+        self,
+        recogniser: Recogniser | None,
+        *,
+        agreement: float = AGREEMENT,
+        cropped: bool = False,
+        detector: Detector | None = None,
     ):
-        if recogniser.card.task == "image":
+        if recogniser is not None and recogniser.card.task == "image":
             raise UserError(
                 f"{recogniser.card.name} reads single images; spotting needs a clip or flow model"
             )
         self.recogniser, self.agreement, self.cropped = recogniser, agreement, cropped
-        self.preprocessing = video_preprocessing(recogniser.card, recogniser.detector)
+        self.detector, self.preprocessing = detector, None
+        if recogniser is not None:
+            self.detector = recogniser.detector
+            self.preprocessing = video_preprocessing(recogniser.card, recogniser.detector)
         self.frames_without_face = 0
 
     def spot(self, frames: Iterable[np.ndarray], fps: float) -> list[ExpressionInterval]:
@@ -102,7 +112,7 @@ class Spotter:
             UserError: for fewer than 3 frames.
         """
         length = max(6, round(WINDOW_SECONDS * fps))
-        step = length // 2
+        step = max(3, round(STEP_SECONDS * fps))
         window: list[np.ndarray] = []
         found: list[ExpressionInterval] = []
         start = count = self.frames_without_face = 0
@@ -162,22 +172,35 @@ class Spotter:
         except UserError:  # no face in its first frames
             self.frames_without_face += len(window)
             return []
-        found = apex.spot(ready.frames, fps)
-        after = min(max(found.offset, found.index + 1), len(window) - 1)
-        times = (min(found.onset, found.index - 1), found.index, after)
-        brief = times[2] - times[0] <= MAX_SECONDS * fps
-        if not brief or agreement(ready.frames, times) < self.agreement:
-            return []
-        return [self._classify(window, ready, times, found.intensity, start, fps)]
+        margin = self.preprocessing.margin if self.preprocessing else MARGIN
+        found = brief.find(ready.frames, fps, _head_path(ready), margin)
+        return [
+            self._classify(
+                window, ready, (m.onset, m.apex, m.offset), m.intensity, start, fps, m.agreement
+            )
+            for m in found
+            if self._accepts(m, fps)
+        ]
+
+    def _accepts(self, m: brief.Movement, fps: float) -> bool:
+        """Whether a movement may be a micro-expression."""
+        return (
+            m.offset - m.onset <= MAX_SECONDS * fps
+            and m.agreement >= self.agreement
+            and m.unrest <= UNREST
+            and m.eyes <= EYE_SHARE
+            and m.head <= HEAD
+        )
 
     def _prepare(
         self, images: Sequence[np.ndarray], fps: float, place: Place | None = None
     ) -> Prepared:
         made = self.preprocessing
-        # a clip model's own crops may be too small for spotting; `_moment` cuts them
-        side, register = (made.side, made.register) if made.flow else (SIDE, True)
+        # a clip model's own crops may be too small for spotting; `_classify` cuts them
+        flow = made is not None and made.flow
+        side, register = (made.side, made.register) if flow else (SIDE, True)
         return prepare(
-            images, side, made.margin, fps=fps, detector=self.recogniser.detector,
+            images, side, made.margin if made else MARGIN, fps=fps, detector=self.detector,
             place=place, register=register, whole=self.cropped,
         )  # fmt: skip
 
@@ -189,28 +212,33 @@ class Spotter:
         intensity: np.ndarray,
         start: int,
         fps: float,
+        agrees: float | None = None,
     ) -> ExpressionInterval:
         """The interval at `times`, positions in the window that begins at `start`."""
-        card, made, (onset, peak, offset) = self.recogniser.card, self.preprocessing, times
+        made, (onset, peak, offset) = self.preprocessing, times
         first, top = (motion.temporal_mean(ready.frames, k, fps) for k in (onset, peak))
         field, strained = motion.flow_and_strain(
-            first, top, made.flow or FLOW_METHODS[0], head=made.head_motion != "kept"
+            first,
+            top,
+            (made and made.flow) or FLOW_METHODS[0],
+            head=made is None or made.head_motion != "kept",
         )
         place = _moved(ready.place, ready.motion[onset])
-        if card.task == "flow":
-            expression = self.recogniser.predict_flow(
-                motion.flow_image(field, strained, card.height)
-            )
-        else:
+        expression = None
+        if self.recogniser is not None and self.recogniser.card.task == "flow":
+            side = self.recogniser.card.height
+            expression = self.recogniser.predict_flow(motion.flow_image(field, strained, side))
+        elif self.recogniser is not None:
             part = images[onset : offset + 1]
             face = prepare(
                 part, made.side, made.margin, fps=fps, place=place, register=made.register
             ).frames
-            expression = self.recogniser.predict_clip(motion.resample(face, card.frames))
+            length = self.recogniser.card.frames
+            expression = self.recogniser.predict_clip(motion.resample(face, length))
         return ExpressionInterval(
             *(start + k for k in times),
             expression,
-            agreement(ready.frames, times),
+            agreement(ready.frames, times) if agrees is None else agrees,
             motion.amplitude(field),
             _box(place),
             intensity,
@@ -286,6 +314,14 @@ def _mean_contrast(frames: np.ndarray, positions: Iterable[int]) -> np.ndarray:
         around = cv2.GaussianBlur(fine, (0, 0), side / 10)
         out.append((fine - around) / (around + 10))
     return np.mean(out, axis=0)
+
+
+def _head_path(ready: Prepared) -> np.ndarray:
+    """Position of the head in each frame as a fraction of the face's width, (frames, 2)."""
+    eyes = np.asarray(ready.place.eyes)
+    width = np.hypot(*(eyes[1] - eyes[0])) / (EYES[1][0] - EYES[0][0])
+    middle = eyes.mean(0) + np.array([0, 0.25 * width])
+    return (ready.motion[:, :, :2] @ middle + ready.motion[:, :, 2] - middle) / width
 
 
 def _moved(place: Place, matrix: np.ndarray) -> Place:

@@ -14,6 +14,12 @@ from keras_mer.synthetic.layouts import (
 )
 from keras_mer.synthetic.numbering import ACTION_UNITS
 from keras_mer.synthetic.photo import Photo, draw_photo
+from keras_mer.synthetic.recording import DrawnRecording, draw_recording
+from keras_mer.synthetic.recording_layouts import (
+    write_casme_squared,
+    write_recordings,
+    write_samm_long,
+)
 from keras_mer.synthetic.scene import Scene
 from keras_mer.synthetic.units import PROTOTYPES, action_units, vector
 from keras_mer.synthetic.wild_layouts import (
@@ -29,6 +35,7 @@ __all__ = [
     "HAIR_STYLES",
     "PROTOTYPES",
     "Clip",
+    "DrawnRecording",
     "Identity",
     "Photo",
     "Scene",
@@ -37,11 +44,13 @@ __all__ = [
     "draw_expression",
     "draw_face",
     "draw_photo",
+    "draw_recording",
     "make_identity",
     "profile",
     "vector",
     "write_affectnet",
     "write_casme2",
+    "write_casme_squared",
     "write_ck48",
     "write_ckextended_csv",
     "write_ckplus",
@@ -52,7 +61,9 @@ __all__ = [
     "write_jaffe",
     "write_pressfaces",
     "write_rafdb",
+    "write_recordings",
     "write_samm",
+    "write_samm_long",
     "write_samples",
     "write_smic",
 ]

@@ -5,7 +5,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -66,13 +66,25 @@ def new_file(path: str | os.PathLike, overwrite: bool) -> Iterator[Path]:
 
 
 def save_table(path: Path, sheet: str, rows: list[tuple]) -> None:
-    """Write an .xlsx without timestamps, so that the same rows give the same bytes."""
+    """Write an .xlsx of one sheet; see `save_tables`."""
+    save_tables(path, {sheet: rows})
+
+
+def save_tables(path: Path, sheets: Mapping[str, list[tuple]]) -> None:
+    """Write an .xlsx without timestamps, so that the same rows give the same bytes.
+
+    Args:
+        path: of the file.
+        sheets: name -> rows.
+    """
     import openpyxl
 
     book = openpyxl.Workbook()
-    book.active.title = sheet
-    for row in rows:
-        book.active.append(row)
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
     written = io.BytesIO()
     book.save(written)
     with zipfile.ZipFile(written) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
