@@ -31,7 +31,10 @@ def command(home, script, *arguments):
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["casme2", "smic", "samm", "megc2019"])
+@pytest.mark.parametrize(
+    "name",
+    ["smic", *(pytest.param(n, marks=pytest.mark.slow) for n in ("casme2", "samm", "megc2019"))],
+)
 def test_a_recipe_trains_and_is_evaluated_on_drawn_clips(name, home):
     recipe, run = f"{name}-cnn-bilstm", f"runs/{name}-cnn-bilstm"
     options = [word for value in SMALL for word in ("--set", value)]
