@@ -52,10 +52,12 @@ def main() -> None:
 def of_run(args: argparse.Namespace) -> None:
     """Write a grid of samples by class and a grid of the classes' mean maps."""
     from keras_mer import models
+    from keras_mer.data import drawn
     from keras_mer.evaluation.explain import explain
     from keras_mer.models import saving
     from keras_mer.training import run_folder
 
+    args.run = drawn.run_folder(args.run)
     recipe, manifest = run_folder.load_run(args.run)
     split = args.split or ("validation" if manifest.counts("split")["validation"] else "train")
     files = explain(

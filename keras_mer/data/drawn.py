@@ -27,7 +27,7 @@ WRITERS = {
     "samm": synthetic.write_samm,
 }
 #: What is drawn for a missing dataset: layout -> arguments of its writer. The seeds differ, so that
-#: no person is in two datasets. Clips of these sizes are drawn in about half a minute of one core,
+#: no person is in two datasets. A set is drawn in about half a minute of one core,
 #: and a recipe learns from them in a few minutes.
 DEFAULTS = {
     "casme2": {"count": 300, "subjects": 20, "seed": 1},

@@ -21,8 +21,8 @@ GRAINS = 64
 class MovingPerson:
     """Draws frames of one person whose action units move along a line, and whose head drifts.
 
-    The frames are those of `face.draw_face` up to a gray level or two at contours, at a fraction
-    of the cost.
+    The frames are those of `face.draw_face` up to a gray level or two on average, at a fraction of
+    the cost. The shoulders follow the head.
 
     Args:
         identity: the person.

@@ -1,10 +1,13 @@
 """Synthetic clips and their intensity profile."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from keras_mer import synthetic
 from keras_mer.errors import UserError
+from keras_mer.synthetic.moving import MovingPerson
 
 
 def test_profile_rises_to_the_apex_and_falls():
@@ -42,6 +45,56 @@ def test_clip_is_the_same_each_time():
     first = synthetic.draw_clip(1, "happy", **kwargs)
     synthetic.draw_clip(1, "happy", **{**kwargs, "index": 5})
     np.testing.assert_array_equal(first.frames, synthetic.draw_clip(1, "happy", **kwargs).frames)
+
+
+def test_others_moves_action_units_of_no_other_expression():
+    strengths = {name: synthetic.action_units(name).sum(0) > 0 for name in synthetic.PROTOTYPES}
+    own = strengths.pop("others")
+    assert own.any() and not (own & np.any(list(strengths.values()), 0)).any()
+    clip = synthetic.draw_clip(2, "others", 0.5, 1, 3, 5, 6, 25.0, size=48)
+    assert (clip.units[3] - clip.units[0] > 0.1)[:, own].all()
+
+
+@pytest.fixture(scope="module")
+def moving():
+    """A person whose strengths 0 to 1 go to a strong disgust, and `draw_face` in full."""
+    identity = synthetic.make_identity(0, 5)
+    rest, moved = (synthetic.action_units("disgust", s, identity) for s in (0.0, 0.6))
+    scene = replace(synthetic.Scene.random(np.random.default_rng(3), 0.5), noise=0.0)
+
+    def full(strength, **pose):
+        there = {name: getattr(scene, name) + value for name, value in pose.items()}
+        units = rest + strength * (moved - rest)
+        return synthetic.draw_face(identity, units, replace(scene, **there), 96, 0.1).astype(int)
+
+    person = MovingPerson(identity, rest, moved, scene, 96, 0.1, False, np.linspace(0, 1, 23))
+    return person, full
+
+
+def test_an_expression_moves_as_if_every_frame_were_drawn_in_full(moving):
+    person, full = moving
+    motion = np.abs(full(1) - full(0)).mean()
+    for strength in np.linspace(0.1, 0.9, 5):
+        assert np.abs(person.draw(strength) - full(strength)).mean() < 0.15 * motion
+
+
+@pytest.mark.parametrize("pose", [{"dx": 0.02}, {"dy": -0.02}, {"roll": 0.02}, {"yaw": 0.02}])
+def test_the_head_moves_as_if_every_frame_were_drawn_in_full(pose, moving):
+    person, full = moving
+    there = full(0, **pose)
+    same, opposite = (
+        np.abs(
+            person.draw(
+                0.0,
+                (s * pose.get("dx", 0), s * pose.get("dy", 0)),
+                s * pose.get("roll", 0),
+                s * pose.get("yaw", 0),
+            )
+            - there
+        ).mean()
+        for s in (1, -1)
+    )
+    assert same < 0.5 * opposite
 
 
 @pytest.mark.parametrize(
