@@ -5,7 +5,7 @@ reads them is called ``RECIPE-drawn``, and so are its manifest, run, reports and
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +27,8 @@ WRITERS = {
     "samm": synthetic.write_samm,
 }
 #: What is drawn for a missing dataset: layout -> arguments of its writer. The seeds differ, so that
-#: no person is in two datasets. A set is drawn in about half a minute of one core,
-#: and a recipe learns from them in a few minutes.
+#: no person is in two datasets. A set is drawn in about half a minute of one core, and a recipe
+#: learns from it in a few minutes.
 DEFAULTS = {
     "casme2": {"count": 300, "subjects": 20, "seed": 1},
     "smic": {"count": 300, "subjects": 20, "seed": 2},
@@ -137,13 +137,21 @@ def camera(layout: str, fps: float) -> dict[str, str]:
 def _places(recipe: Recipe) -> Iterator[_Place]:
     for name, value in recipe.data.sources.items():
         options = value if isinstance(value, dict) else {"path": value}
-        layout, path = options.get("source", name), options.get("path")
-        if path is None:
+        if "path" not in options:
             continue  # loading reports it
+        layout, path = _layout(name, options), Path(options["path"])
         for part in PARTS.get(layout, ()):
-            yield _Place(name, part, Path(options.get(part) or Path(path) / part))
+            yield _Place(name, part, Path(options.get(part) or path / part))
         if layout not in PARTS:
-            yield _Place(name, layout, Path(path))
+            yield _Place(name, layout, path)
+
+
+def _layout(name: str, options: Mapping) -> str:
+    """The layout of a source's files; of flow images that are still to be computed, the clips'."""
+    source, path = options.get("source", name), Path(options["path"])
+    if source != "flow-images" or path.is_file() or (path / "samples.csv").is_file():
+        return source
+    return options.get("dataset", "megc2019")
 
 
 def _draw(missing: list[_Place]) -> None:
@@ -164,7 +172,7 @@ def _moved(recipe: Recipe) -> dict:
     moved = {}
     for name, value in recipe.data.sources.items():
         options = dict(value) if isinstance(value, dict) else {"path": value}
-        parts = PARTS.get(options.get("source", name))
+        parts = PARTS.get(_layout(name, options))
         path = FOLDER if parts else FOLDER / Path(options["path"]).name
         for part in parts or ():
             if options.get(part):

@@ -38,6 +38,20 @@ def test_the_composite_is_drawn_as_its_three_datasets(home):
     assert {s.label for s in manifest if s.label} == {"negative", "positive", "surprise"}
 
 
+def test_flow_recipes_read_the_flow_of_drawn_clips(home):
+    recipe = drawn.resolve(recipes.load("casme2-flow"))
+    assert recipe.name == "casme2-flow-drawn"
+    manifest = build.load_sources(recipe.data.sources, recipe.data.vocabulary)
+    assert {s.source for s in manifest if s.split != "dropped"} == {"casme2"}
+    assert drawn.resolve(recipe) == recipe
+    three = drawn.resolve(recipes.load("megc2019-flow"))
+    assert {p.name for p in (home / "data/drawn").iterdir()} == {"casme2", "smic", "samm"}
+    assert three.data.sources == {"flow-images": {"path": "data/drawn"}}
+    (home / "data/megc2019-flow").mkdir(parents=True)
+    (home / "data/megc2019-flow/samples.csv").write_text("file,dataset,subject,clip,label\n")
+    assert drawn.resolve(recipes.load("megc2019-flow")).name == "megc2019-flow"
+
+
 def test_real_data_is_read_as_it_is_and_never_mixed_with_drawn(home):
     own = recipes.load("samm-cnn-bilstm", data=["elsewhere"])
     assert drawn.resolve(own, real=True) == own
