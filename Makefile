@@ -48,6 +48,10 @@ install: $(READY)  ## create .venv (every other target does so itself)
 demo: $(READY)  ## run the whole pipeline on synthetic faces, from drawing to TFLite
 	$(PY) scripts/demo.py $(ARGS)
 
+.PHONY: demo-clips
+demo-clips: $(READY)  ## the pipeline of micro-expressions on drawn clips, to a timeline
+	$(PY) scripts/demo_clips.py $(ARGS)
+
 .PHONY: clips
 clips: $(READY)  ## draw clips in the layout of casme2, smic or samm (OUT, LAYOUT)
 	$(PY) scripts/clips.py --layout $(LAYOUT) --out $(if $(OUT),$(OUT),$(error OUT is missing: set the folder to write, e.g. OUT=data/drawn/samm)) $(ARGS)

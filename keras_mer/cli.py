@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -95,6 +96,18 @@ def run_script(main: Callable[[], int | None]) -> None:
         sys.exit(_report(f"{os.strerror(error.errno)}{where}", 2))
     except KeyboardInterrupt:
         sys.exit(_report("interrupted", 130))
+
+
+def run_step(script: str, *arguments: object) -> None:
+    """Run a script of this project in a process of its own, as the make targets do.
+
+    Raises:
+        UserError: if it fails; its own error has been printed.
+    """
+    command = [f"scripts/{script}.py", *map(str, arguments)]
+    print(f"\n$ python {' '.join(command)}", flush=True)
+    if subprocess.run([sys.executable, *command]).returncode:
+        raise UserError(f"stopped at {command[0]}; see the error above")
 
 
 def _report(message: str, status: int) -> int:

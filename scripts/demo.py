@@ -2,13 +2,10 @@
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-from keras_mer.cli import run_script
-from keras_mer.errors import UserError
+from keras_mer.cli import run_script, run_step
 
 
 def main() -> None:
@@ -26,12 +23,12 @@ def main() -> None:
     model, photos = args.run / "export", args.run / "photos"
     overrides = [word for value in args.set for word in ("--set", value)]
     manifest = args.run / "split.csv"
-    _step("split", "--recipe", "demo", "--manifest", manifest, *overrides)
-    _step("train", "--recipe", "demo", "--manifest", manifest, "--run", args.run, *overrides)
-    _step("evaluate", "--run", args.run, "--split", "test")
-    _step("export", "--run", args.run, "--out", model)
+    run_step("split", "--recipe", "demo", "--manifest", manifest, *overrides)
+    run_step("train", "--recipe", "demo", "--manifest", manifest, "--run", args.run, *overrides)
+    run_step("evaluate", "--run", args.run, "--split", "test")
+    run_step("export", "--run", args.run, "--out", model)
     _draw_photos(photos)
-    _step("predict", photos, "--model", model, "--annotate", args.run / "predictions")
+    run_step("predict", photos, "--model", model, "--annotate", args.run / "predictions")
 
     from keras_mer.evaluation import report
 
@@ -48,14 +45,6 @@ def main() -> None:
         f"{args.run}/evaluation-test/misclassified.png, {args.run}/predictions/"
         f"\nModel: {model}   ({(time.time() - start) / 60:.1f} minutes in all)"
     )
-
-
-def _step(script: str, *arguments) -> None:
-    """Run a script in a process of its own, as the make targets do."""
-    command = [f"scripts/{script}.py", *map(str, arguments)]
-    print(f"\n$ python {' '.join(command)}", flush=True)
-    if subprocess.run([sys.executable, *command]).returncode:
-        raise UserError(f"the demo stopped at {command[0]}; see the error above")
 
 
 PEOPLE = (("happy", "angry"), ("surprise", "sad", "neutral"), ("fear", "happy"), ("disgust",) * 2)
