@@ -40,5 +40,5 @@ def test_they_run_from_top_to_bottom(tmp_path, monkeypatch):
     assert all(cell.execution_count for cell in whole.cells)
 
 
-def test_there_are_the_three():
-    assert [p.stem for p in NOTEBOOKS] == ["1-data", "2-baseline", "3-transfer"]
+def test_there_are_the_four():
+    assert [p.stem for p in NOTEBOOKS] == ["1-data", "2-baseline", "3-transfer", "4-clips"]
