@@ -21,7 +21,7 @@ def home(tmp_path_factory):
     synthetic.write_smic(
         home / "smic", count=36, subjects=6, size=64, intensity=0.8, duration=(0.1, 0.15)
     )
-    done = run_here("flow", "--source", "smic", "--data", "smic", "--out", "flow", "--side", 28,
+    done = run_here("flow", "--data", "smic=smic", "--out", "flow", "--side", 28,
                     "--face-side", 48, cwd=home)  # fmt: skip
     assert not done.returncode, done.stderr
     return home

@@ -83,7 +83,7 @@ def test_a_flow_model_is_shown_the_flow_images_that_flow_py_writes(smic):
     manifest = loaded(bilstm(smic))
     seen = []
     made = Preprocessing("dis", 128, 0.15, True, "removed")
-    fake = SimpleNamespace(task="flow", name="fake", height=28, preprocessing=made)
+    fake = SimpleNamespace(task="flow", name="fake", height=28, preprocessing=made, notice="")
     spotter = Spotter(SimpleNamespace(card=fake, detector=HaarDetector(), predict_flow=seen.append))
     for sample in manifest.samples[:3]:
         clip = open_clip(manifest.root / sample.path)
