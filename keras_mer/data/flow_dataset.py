@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import cv2
@@ -212,16 +212,6 @@ def computed(manifest: Manifest, name: str) -> Path:
         for path, reason in failed[:5]:
             console.print(f"left out: {path}: {reason}", markup=False)
     return folder
-
-
-def with_prefixes(sample: Sample) -> Sample:
-    """The sample with its dataset before subject and clip, as a folder of flow images has them."""
-    named = {
-        key: value if value.startswith(f"{sample.source}:") else f"{sample.source}:{value}"
-        for key in ("subject", "clip")
-        if (value := getattr(sample, key))
-    }
-    return replace(sample, **named)
 
 
 def _row(sample: Sample, moved: Rise) -> dict[str, object]:

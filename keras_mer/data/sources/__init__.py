@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_mer import labels
-from keras_mer.data.manifest import Manifest
+from keras_mer.data.manifest import Manifest, Sample
 from keras_mer.errors import UserError, nearest
 
 #: Source name -> module of this package. Each has `load(path, **options)` and `HELP`, which says
@@ -103,11 +103,17 @@ def merge(manifests: Iterable[Manifest], classes: Iterable[str]) -> Manifest:
     for manifest, own in zip(manifests, roots, strict=True):
         prefix = "" if own == root else own.relative_to(root).as_posix() + "/"
         for sample in manifest:
-            changes: dict[str, str] = {"path": prefix + sample.path}
-            if len(manifests) > 1:
-                for column in ("subject", "clip"):
-                    value, own_prefix = getattr(sample, column), f"{sample.source}:"
-                    if value and not value.startswith(own_prefix):
-                        changes[column] = own_prefix + value
-            samples.append(replace(sample, **changes))
+            named = with_prefixes(sample) if len(manifests) > 1 else sample
+            samples.append(replace(named, path=prefix + sample.path))
     return Manifest(tuple(samples), root, labels.vocabulary(classes))
+
+
+def with_prefixes(sample: Sample) -> Sample:
+    """The sample with its source before subject and clip, unless they have it already."""
+    own = f"{sample.source}:"
+    named = {
+        column: value if value.startswith(own) else own + value
+        for column in ("subject", "clip")
+        if (value := getattr(sample, column))
+    }
+    return replace(sample, **named)

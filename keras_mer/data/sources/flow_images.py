@@ -85,7 +85,7 @@ def _of_clips(path: Path, dataset: str, options: Mapping[str, object]) -> Manife
     # The clips that gave no image stay as dropped rows, with the reason where there is one.
     missing = (
         replace(s, path=s.clip or s.path, split="dropped", note=s.note or f"no flow of {s.path}")
-        for s in map(flow_dataset.with_prefixes, clips)
+        for s in map(sources.with_prefixes, clips)
         if (s.subject, s.clip) not in known
     )
     return flow.replace([*flow, *missing])

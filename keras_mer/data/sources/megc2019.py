@@ -67,16 +67,11 @@ def load(
     if missing:
         _log.warning("megc2019: without %s, which is not in %s", " and ".join(missing), path)
     # a single dataset gets the prefixes as well, so that subjects have the same names
-    named = [m.replace(_add_prefix(s) for s in m) for m in found]
+    named = [m.replace(map(sources.with_prefixes, m)) for m in found]
     merged = sources.merge(named, labels.VOCABULARIES["megc3"])
     chosen = merged.replace(map(_exclude, merged))
     _check_counts(chosen)
     return chosen
-
-
-def _add_prefix(sample: Sample) -> Sample:
-    names = {c: getattr(sample, c) for c in ("subject", "clip")}
-    return replace(sample, **{c: f"{sample.source}:{v}" for c, v in names.items() if v})
 
 
 def _exclude(sample: Sample) -> Sample:
