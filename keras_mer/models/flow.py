@@ -34,10 +34,9 @@ def flow(
     Returns:
         (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits.
     """
-    inputs = keras.Input((size, size, channels), name="pixels")
-    x = _standardize(inputs)
-    body = _body(x.shape[1:], classes, filters, kernel, dropout)
-    return keras.Model(inputs, _average_with_mirror(body, x) if mirror else body(x), name="flow")
+    body_in = keras.Input((size, size, channels), name="standardised")
+    z = _convolutions(body_in, filters, kernel, dropout)
+    return _on_pixels("flow", body_in, blocks.logits(z, classes), mirror)
 
 
 def flow_kernel(
@@ -70,9 +69,7 @@ def flow_kernel(
     Returns:
         (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits.
     """
-    inputs = keras.Input((size, size, channels), name="pixels")
-    x = _standardize(inputs)
-    body_in = keras.Input(x.shape[1:], name="standardised")
+    body_in = keras.Input((size, size, channels), name="standardised")
     z = _features(body_in, smooth)
     # for unit vectors, exp(-reach |x - a|^2) = exp(2 reach x.a - 2 reach)
     z = layers.Dense(
@@ -82,10 +79,7 @@ def flow_kernel(
         bias_initializer=keras.initializers.Constant(-2 * reach),
         name="anchors",
     )(z)
-    body = keras.Model(body_in, blocks.logits(z, classes), name="body")
-    return keras.Model(
-        inputs, _average_with_mirror(body, x) if mirror else body(x), name="flow_kernel"
-    )
+    return _on_pixels("flow_kernel", body_in, blocks.logits(z, classes), mirror)
 
 
 def flow_linear(
@@ -112,13 +106,19 @@ def flow_linear(
     Returns:
         (batch, size, size, channels) pixels 0..255 -> (batch, classes) logits.
     """
-    inputs = keras.Input((size, size, channels), name="pixels")
+    body_in = keras.Input((size, size, channels), name="standardised")
+    z = _features(body_in, smooth)
+    return _on_pixels("flow_linear", body_in, blocks.logits(z, classes), mirror)
+
+
+def _on_pixels(
+    name: str, body_in: keras.KerasTensor, logits: keras.KerasTensor, mirror: bool
+) -> keras.Model:
+    """A model of raw pixels around a body of standardized flow, from `body_in` to `logits`."""
+    body = keras.Model(body_in, logits, name="body")
+    inputs = keras.Input(body_in.shape[1:], name="pixels")
     x = _standardize(inputs)
-    body_in = keras.Input(x.shape[1:], name="standardised")
-    body = keras.Model(body_in, blocks.logits(_features(body_in, smooth), classes), name="body")
-    return keras.Model(
-        inputs, _average_with_mirror(body, x) if mirror else body(x), name="flow_linear"
-    )
+    return keras.Model(inputs, _average_with_mirror(body, x) if mirror else body(x), name=name)
 
 
 def _features(z: keras.KerasTensor, smooth: int) -> keras.KerasTensor:
@@ -146,8 +146,9 @@ def _average_with_mirror(body: keras.Model, x: keras.KerasTensor) -> keras.Keras
     return ops.mean(ops.reshape(scores, (-1, 2, scores.shape[-1])), axis=1)
 
 
-def _body(shape: tuple, classes: int, filters: tuple, kernel: int, dropout: float) -> keras.Model:
-    inputs = x = keras.Input(shape, name="standardised")
+def _convolutions(
+    x: keras.KerasTensor, filters: tuple, kernel: int, dropout: float
+) -> keras.KerasTensor:
     for i, width in enumerate(filters):
         x = layers.Conv2D(width, kernel if i == 0 else 3, strides=2, padding="same")(x)
         x = layers.BatchNormalization()(x)
@@ -155,5 +156,4 @@ def _body(shape: tuple, classes: int, filters: tuple, kernel: int, dropout: floa
         if i == 0:
             x = layers.SpatialDropout2D(dropout / 3)(x)
     x = layers.Flatten()(x)
-    x = layers.Dropout(dropout)(x)
-    return keras.Model(inputs, blocks.logits(x, classes), name="body")
+    return layers.Dropout(dropout)(x)
